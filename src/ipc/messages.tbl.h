@@ -1,0 +1,107 @@
+/*
+ * Every message between two processes of the family. This table makes the enum, the structs, the codec and the permission check (message.h),
+ * and docs/architecture.md is tested against it.
+ *
+ * MESSAGE(name, senders, receivers, phases, how often, fields)
+ *
+ * Phases are those of the receiver's end of the channel: SETUP until the receiver has told init that it is ready, SERVING afterwards.
+ * ONCE: a second one on the same channel is a violation. A violation, a malformed message or a wrong number of descriptors ends the channel.
+ *
+ * Fields: U8, U32, U64 (little endian); TEXT(name, max): UTF-8 without NUL, at most max bytes; BYTES(name, max); LIST(name, items, max): texts,
+ * at most that many and that many bytes together; FD(name): one descriptor, which belongs to the handler when it takes it.
+ * Sizes are bytes. "packed" is the packed form of parse/json.h.
+ */
+
+/* ---- init and everybody ---- */
+
+MESSAGE(ready, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP, ONCE,
+	TEXT(layers, 4096)) /* the measured confinement, a JSON object */
+MESSAGE(peer, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, MANY,
+	U8(role) U64(session) FD(channel)) /* a channel to another process; for a gateway, its session */
+MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
+MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP | SERVING, ONCE,
+	TEXT(why, 1024)) /* the process cannot go on, and a restart would not help */
+
+/* ---- the policy ---- */
+
+MESSAGE(agent_token, INIT, JUDGE, SETUP | SERVING, MANY,
+	TEXT(agent, 64) BYTES(hash, 32)) /* SHA-256 of the agent's token; takes effect with the next policy */
+MESSAGE(policy, INIT, JUDGE, SETUP | SERVING, MANY,
+	U64(request) TEXT(path, 4096) TEXT(base, 4096) TEXT(project, 4096) TEXT(home, 4096) BYTES(yaml, 1048576))
+MESSAGE(policy_result, JUDGE, INIT, SETUP | SERVING, MANY,
+	U64(request) U8(ok) TEXT(problems, 65536)) /* lines as `bawn check` prints them */
+MESSAGE(reload, CONSOLE, INIT, SERVING, MANY, U64(request))
+MESSAGE(reload_done, INIT, CONSOLE, SERVING, MANY, U64(request) U8(ok) TEXT(problems, 65536))
+
+/* ---- sessions ---- */
+
+MESSAGE(session_open, CONSOLE, JUDGE, SERVING, MANY,
+	U64(request) U32(uid) U32(pid) TEXT(agent, 64) TEXT(server, 64) TEXT(token, 128) FD(input) FD(output) FD(leash))
+MESSAGE(session_opened, JUDGE, CONSOLE, SERVING, MANY, U64(request) U64(session))
+MESSAGE(session_refused, JUDGE, CONSOLE, SERVING, MANY, U64(request) TEXT(code, 32) TEXT(why, 512) U64(entry))
+MESSAGE(gateway_spawn, JUDGE, INIT, SERVING, MANY,
+	U64(session) TEXT(agent, 64) TEXT(server, 64) FD(input) FD(output) FD(leash))
+MESSAGE(gateway_failed, INIT, JUDGE, SERVING, MANY, U64(session) TEXT(why, 512))
+MESSAGE(gateway_setup, INIT, GATEWAY, SETUP, ONCE,
+	U64(session) TEXT(server, 64) FD(input) FD(output) FD(leash))
+MESSAGE(session_end, GATEWAY, JUDGE, SERVING, ONCE, TEXT(why, 512))
+
+/* ---- calls: the agent's side ---- */
+
+MESSAGE(call_propose, GATEWAY, JUDGE, SERVING, MANY,
+	U64(call) TEXT(tool, 256) U8(progress) BYTES(arguments, 8388608)) /* arguments: packed object */
+MESSAGE(call_malformed, GATEWAY, JUDGE, SERVING, MANY,
+	U64(call) TEXT(tool, 256) TEXT(what, 256)) /* addressed, but without one unambiguous reading */
+MESSAGE(call_cancel, GATEWAY, JUDGE, SERVING, MANY, U64(call) TEXT(reason, 256))
+MESSAGE(call_running, JUDGE, GATEWAY, SERVING, MANY, U64(call) U64(entry))
+MESSAGE(call_refused, JUDGE, GATEWAY, SERVING, MANY,
+	U64(call) U64(entry) TEXT(code, 32) TEXT(stage, 32) TEXT(why, 512) U64(retry_after_ms))
+MESSAGE(call_outcome, GATEWAY, JUDGE, SERVING, MANY,
+	U64(call) TEXT(outcome, 32) U64(bytes) BYTES(digest, 32) TEXT(what, 256)) /* digest: SHA-256 of the canonical result */
+MESSAGE(agent_fault, GATEWAY, JUDGE, SERVING, MANY, TEXT(what, 256))
+
+/* ---- calls: the server's side ---- */
+
+MESSAGE(server_output, JUDGE, GATEWAY, SERVING, MANY, U64(run) FD(output))
+MESSAGE(server_gone, JUDGE, GATEWAY, SERVING, MANY, U64(run) TEXT(why, 512) U8(final))
+MESSAGE(server_tools, JUDGE, GATEWAY, SERVING, MANY, U64(run) BYTES(tools, 4194304)) /* what the agent may see: packed array */
+MESSAGE(server_initialized, GATEWAY, JUDGE, SERVING, MANY,
+	U64(run) TEXT(protocol, 32) TEXT(name, 256) TEXT(version, 256) U8(tools))
+MESSAGE(server_listed, GATEWAY, JUDGE, SERVING, MANY,
+	U64(run) U64(request) TEXT(cursor, 1024) BYTES(tools, 4194304)) /* one page: packed array of definitions */
+MESSAGE(server_changed, GATEWAY, JUDGE, SERVING, MANY, U64(run))
+MESSAGE(server_asks, GATEWAY, JUDGE, SERVING, MANY, U64(run) TEXT(method, 128) BYTES(id, 1024)) /* id: packed */
+MESSAGE(server_fault, GATEWAY, JUDGE, SERVING, MANY, U64(run) TEXT(what, 256))
+
+/* ---- sandboxes ---- */
+
+MESSAGE(sandbox_mount, JUDGE, LAUNCHER, SERVING, MANY,
+	U64(sandbox) U8(writable) TEXT(host, 4096) TEXT(at, 4096)) /* before the start that they belong to */
+MESSAGE(sandbox_start, JUDGE, LAUNCHER, SERVING, MANY,
+	U64(sandbox) TEXT(name, 64) TEXT(workdir, 4096) LIST(command, 256, 65536) LIST(environment, 256, 65536))
+MESSAGE(sandbox_started, LAUNCHER, JUDGE, SERVING, MANY,
+	U64(sandbox) U32(pid) TEXT(layers, 1024) FD(input) FD(output))
+MESSAGE(sandbox_failed, LAUNCHER, JUDGE, SERVING, MANY, U64(sandbox) TEXT(why, 512))
+MESSAGE(sandbox_kill, JUDGE, LAUNCHER, SERVING, MANY, U64(sandbox))
+MESSAGE(sandbox_ended, LAUNCHER, JUDGE, SERVING, MANY, U64(sandbox) TEXT(how, 128)) /* "exit status 1", "signal 9" */
+
+/* ---- the record ---- */
+
+MESSAGE(audit_append, JUDGE | INIT, AUDIT, SERVING, MANY,
+	U64(token) TEXT(kind, 32) U8(durable) BYTES(fields, 65536) BYTES(arguments, 4194304)) /* packed object; canonical JSON. Token 0: no answer wanted */
+MESSAGE(audit_appended, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) U64(entry))
+MESSAGE(audit_failed, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) TEXT(why, 256))
+
+/* ---- people: the control socket ---- */
+
+MESSAGE(cli_session, CLI, CONSOLE, SERVING, ONCE,
+	TEXT(agent, 64) TEXT(server, 64) TEXT(token, 128) FD(input) FD(output) FD(leash))
+MESSAGE(cli_status, CLI, CONSOLE, SERVING, MANY, )
+MESSAGE(cli_reload, CLI, CONSOLE, SERVING, MANY, )
+MESSAGE(cli_shutdown, CLI, CONSOLE, SERVING, MANY, )
+MESSAGE(cli_part, CONSOLE, CLI, SERVING, MANY, BYTES(json, 1048576)) /* members of one JSON object */
+MESSAGE(cli_done, CONSOLE, CLI, SERVING, MANY, U8(status) TEXT(code, 32) TEXT(text, 65536) U64(entry))
+MESSAGE(shutdown, CONSOLE, INIT, SERVING, MANY, )
+MESSAGE(status_ask, CONSOLE, INIT | JUDGE, SERVING, MANY, U64(request))
+MESSAGE(status_part, INIT | JUDGE, CONSOLE, SERVING, MANY, U64(request) BYTES(json, 1048576))
+MESSAGE(sessions_count, JUDGE, INIT, SERVING, MANY, U32(sessions)) /* for a family that ends when idle */
