@@ -4,6 +4,9 @@
  *
  * A tree lives in the arena that it was parsed into; its slices borrow from that arena, never from the input.
  * Numbers keep their text as written; a number whose double overflows is refused, since readers disagree about it.
+ *
+ * The arena needs room for the input once, 32 bytes for each element of an array and 56 for each member of an object. While it
+ * works, the parser takes as much again from malloc, but no more than the arena's maximum.
  */
 #pragma once
 
@@ -34,8 +37,16 @@ struct json_member {
 /* What a document may hold at most. */
 struct json_limits {
 	size_t bytes;  /* input length */
-	unsigned depth; /* nested containers; a scalar has depth 0 */
+	unsigned depth; /* nested containers; a scalar has depth 0. JSON_DEPTH_MAX is the most that is granted */
 	size_t items;  /* values of all kinds, and member names do not count */
+};
+
+enum {
+	JSON_DEPTH_MAX = 1024,    /* of any tree, however made: what walks a tree (json_write, json_pack, json_equal) goes no deeper */
+	/* Of a number's text; a canonical one always keeps within them when the number that it was made from did. */
+	JSON_NUMBER_BYTES = 4096,
+	JSON_NUMBER_DIGITS = 4000,   /* significant ones */
+	JSON_NUMBER_EXPONENT = 9999, /* absolute, as written and with one digit before the dot */
 };
 
 /* The limits for what a stranger sends. */
@@ -49,7 +60,7 @@ enum json_error {
 	JSON_DEPTH,
 	JSON_ITEMS,
 	JSON_BYTES,
-	JSON_RANGE, /* a number that overflows a double */
+	JSON_RANGE, /* a number that overflows a double, or is beyond JSON_NUMBER_BYTES, _DIGITS or _EXPONENT */
 	JSON_MEMORY, /* the arena's maximum, or no memory */
 };
 
@@ -81,6 +92,9 @@ static inline bool json_is_bool(const struct json *v)
 	return v && (v->type == JSON_TRUE || v->type == JSON_FALSE);
 }
 
+/* For a text that was to be a number but came from elsewhere (YAML): JSON_OK, JSON_SYNTAX or JSON_RANGE, as json_parse would say. */
+enum json_error json_number_check(struct slice text);
+
 /* The integer that a number denotes exactly (5, 5.0 and 0.5e1 are 5): 0, -EINVAL not an integer, -ERANGE. */
 int json_int64(const struct json *number, int64_t *ret_n);
 
@@ -94,14 +108,22 @@ int json_number_cmp(struct slice a, struct slice b);
 bool json_equal(const struct json *a, const struct json *b);
 
 /*
- * Appends the canonical form (RFC 8785, JCS): members sorted by UTF-16 code units, shortest strings and numbers. A number that a
- * double cannot hold without changing its decimal value (an integer beyond 2^53, say) is written with all its digits instead, in one normal form.
- * 0, -EMSGSIZE, -ENOMEM.
+ * Appends the canonical form (RFC 8785, JCS): members sorted by UTF-16 code units, shortest strings and numbers.
+ *
+ * A number that a double cannot hold without changing its decimal value (an integer beyond 2^53, say, or 333333333.33333329, which
+ * ES6 would shorten) is written with all its digits instead, so that nobody is sent another value than was judged: laid out as
+ * ES6 does, except that above 10^21 it has no exponent. Equal values are therefore always written alike, and nothing else is.
+ *
+ * 0, -EMSGSIZE (too deep, too), -ENOMEM; -EINVAL for a tree that no parser makes, with a string that is not well-formed UTF-8.
+ * On failure `out` is as it was.
  */
 int json_write(struct buf *out, const struct json *value);
 
 /* Appends a string literal in canonical form, quotes included. `s` must be well-formed UTF-8, else -EINVAL. */
 int json_write_string(struct buf *out, struct slice s);
+
+/* Appends the shortest digits that read back as `v`, as ES6 and RFC 8785 have them. -EINVAL when it is not finite. */
+int json_write_double(struct buf *out, double v);
 
 /*
  * The packed form, in which a decoded value travels between processes: bounded binary, no second grammar to disagree about.
