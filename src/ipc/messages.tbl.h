@@ -15,7 +15,7 @@
 /* ---- init and everybody ---- */
 
 MESSAGE(ready, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP, ONCE,
-	TEXT(layers, 4096)) /* the measured confinement, a JSON object */
+	BYTES(report, 512)) /* the measured confinement: a struct confine_report, of the same binary */
 MESSAGE(peer, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, MANY,
 	U8(role) U64(session) FD(channel)) /* a channel to another process; for a gateway, its session */
 MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
@@ -42,7 +42,7 @@ MESSAGE(session_refused, JUDGE, CONSOLE, SERVING, MANY, U64(request) TEXT(code, 
 MESSAGE(gateway_spawn, JUDGE, INIT, SERVING, MANY,
 	U64(session) TEXT(agent, 64) TEXT(server, 64) FD(input) FD(output) FD(leash))
 MESSAGE(gateway_failed, INIT, JUDGE, SERVING, MANY, U64(session) TEXT(why, 512))
-MESSAGE(gateway_setup, INIT, GATEWAY, SETUP, ONCE,
+MESSAGE(gateway_setup, INIT, GATEWAY, SETUP | SERVING, ONCE,
 	U64(session) TEXT(server, 64) FD(input) FD(output) FD(leash))
 MESSAGE(session_end, GATEWAY, JUDGE, SERVING, ONCE, TEXT(why, 512))
 
@@ -63,7 +63,7 @@ MESSAGE(agent_fault, GATEWAY, JUDGE, SERVING, MANY, TEXT(what, 256))
 /* ---- calls: the server's side ---- */
 
 MESSAGE(server_output, JUDGE, GATEWAY, SERVING, MANY, U64(run) FD(output))
-MESSAGE(server_gone, JUDGE, GATEWAY, SERVING, MANY, U64(run) TEXT(why, 512) U8(final))
+MESSAGE(server_gone, JUDGE, GATEWAY, SERVING, MANY, U64(run) TEXT(why, 512))
 MESSAGE(server_tools, JUDGE, GATEWAY, SERVING, MANY, U64(run) BYTES(tools, 4194304)) /* what the agent may see: packed array */
 MESSAGE(server_initialized, GATEWAY, JUDGE, SERVING, MANY,
 	U64(run) TEXT(protocol, 32) TEXT(name, 256) TEXT(version, 256) U8(tools))

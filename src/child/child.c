@@ -1,0 +1,66 @@
+#include "child/child.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+int child_begin(enum process self, const struct channel_ops *ops, void *ctx, struct child *ret_child)
+{
+	struct event_config *config = event_config_new();
+	struct child c = { .self = self };
+	int r;
+
+	log_init(process_name(self), LOG_INFO);
+	if (!config)
+		return -ENOMEM;
+	/* No threads use the loop, and the monotonic clock of milliseconds is enough: no timerfd, no locks. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	c.loop = event_base_new_with_config(config);
+	event_config_free(config);
+	if (!c.loop)
+		return -ENOMEM;
+	r = channel_new(c.loop, FD_INIT_CHANNEL, self, PROCESS_INIT, ops, ctx, &c.init);
+	if (r < 0)
+		return r;
+	*ret_child = c;
+	return 0;
+}
+
+int child_confine(struct child *child, const struct confine_plan *plan)
+{
+	struct confine_report report = { 0 };
+	struct confine_fault fault;
+	struct msg_ready ready = { .report = slice_of(&report, sizeof(report)) };
+	int r = confine_self(plan, &report, &fault);
+
+	if (r < 0) {
+		struct msg_fatal fatal = { .why = slice_str(fault.text) };
+
+		log_error("%s", fault.text);
+		channel_send(child->init, MSG_fatal, &fatal);
+		return r;
+	}
+	r = channel_send(child->init, MSG_ready, &ready);
+	if (r < 0)
+		return r;
+	channel_set_phase(child->init, PHASE_SERVING);
+	return 0;
+}
+
+int child_run(struct child *child)
+{
+	if (event_base_dispatch(child->loop) < 0)
+		return 1;
+	if (child->init)
+		channel_flush(child->init);
+	return 0;
+}
+
+int child_connect(struct child *child, enum process peer, int fd, const struct channel_ops *ops, void *ctx, struct channel **ret_channel)
+{
+	int r = channel_new(child->loop, fd, child->self, peer, ops, ctx, ret_channel);
+
+	if (r == 0)
+		channel_set_phase(*ret_channel, PHASE_SERVING);
+	return r;
+}

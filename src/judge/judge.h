@@ -1,0 +1,35 @@
+/*
+ * The judge's own state: one struct, passed along; nothing is global. See main.c for the theory of operation.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <sodium.h>
+
+#include "ipc/channel.h"
+#include "ipc/wire.h"
+#include "parse/fields.h"
+#include "policy/policy.h"
+
+struct session;
+struct record_waiting;
+
+/* The token of one agent, as its hash. */
+struct agent_token {
+	struct agent_token *next;
+	char agent[65];
+	unsigned char hash[crypto_hash_sha256_BYTES];
+};
+
+struct judge {
+	struct event_base *loop;
+	struct channel *init, *launcher, *audit, *console;
+	struct policy *policy;
+	char *policy_path;
+	struct agent_token *tokens, *tokens_next; /* in force; to be in force with the next policy */
+	struct session *sessions;
+	struct record_waiting *waiting; /* appends whose entry number is awaited */
+	uint64_t last_token, last_sandbox;
+	bool stopping;
+	char layers[4096]; /* measured confinement, JSON */
+};

@@ -1,0 +1,527 @@
+#include "judge/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "judge/call.h"
+#include "judge/pen.h"
+#include "judge/record.h"
+#include "judge/tools.h"
+
+enum {
+	BACKOFF_FIRST_MS = 200,
+	BACKOFF_MOST_MS = 30000,
+	STABLE_NS_LOG2 = 35, /* a run longer than about 34 s ends the back-off */
+	PAGES_MAX = 64,
+};
+
+struct server {
+	struct session *session;
+	char name[65];
+	enum server_state state;
+	uint64_t run; /* the sandbox's number; 0: none */
+	uint64_t starts;
+	uint32_t pid;
+	uint32_t timeout_ms;
+	struct pen *pen;
+	int output; /* the reading end, until the gateway has it */
+	struct tools *tools, *incoming;
+	unsigned pages;
+	uint32_t list_id; /* the tools/list that is awaited; 0: none */
+	bool list_again;
+	struct buf shown; /* what the gateway was last told of the tools, packed */
+	bool shown_once;
+	uint32_t backoff_ms;
+	uint64_t ready_ns;
+	struct event *timer; /* next start, or the end of the handshake's time */
+	char sandbox_layers[1025];
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+struct server *server_new(struct session *session, const char *name)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->session = session;
+	s->output = -1;
+	s->timeout_ms = 60000;
+	s->shown = BUF_INIT(message_rule(MSG_server_tools)->max);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->timer = evtimer_new(session->judge->loop, on_timer, s);
+	if (!s->timer) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+const char *server_name(const struct server *s)
+{
+	return s->name;
+}
+
+enum server_state server_state(const struct server *s)
+{
+	return s->state;
+}
+
+const char *server_state_name(enum server_state state)
+{
+	static const char *const names[] = { "down", "starting", "initializing", "listing", "ready" };
+
+	return names[state];
+}
+
+uint32_t server_timeout_ms(const struct server *s)
+{
+	return s->timeout_ms;
+}
+
+uint32_t server_pid(const struct server *s)
+{
+	return s->pid;
+}
+
+uint64_t server_starts(const struct server *s)
+{
+	return s->starts;
+}
+
+size_t server_tool_count(const struct server *s)
+{
+	return s->tools ? s->tools->count : 0;
+}
+
+const struct tool *server_tool(const struct server *s, struct slice name)
+{
+	return s->tools ? tools_find(s->tools, name) : NULL;
+}
+
+static void set_timer(struct server *s, uint32_t ms)
+{
+	event_add(s->timer, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 });
+}
+
+static void describe(struct server *s, struct fields *f)
+{
+	fields_u64(f, "session", s->session->id);
+	fields_text(f, "agent", slice_str(s->session->agent));
+	fields_text(f, "server", slice_str(s->name));
+}
+
+static void record_event(struct server *s, const char *kind, const char *why)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(16384);
+	struct fields f = FIELDS_INIT(&arena);
+
+	describe(s, &f);
+	fields_text(&f, "why", slice_str(why));
+	record_append(s->session->judge, kind, &f, (struct slice){ 0 }, false, NULL, NULL);
+}
+
+/* ---- a run's beginning and end ---- */
+
+static void send_mounts(struct judge *judge, const struct policy_server *p, uint64_t run)
+{
+	for (size_t i = 0; i < p->mount_count; i++) {
+		struct msg_sandbox_mount m = { .sandbox = run, .writable = p->mounts[i].mode == MODE_READ_WRITE,
+					       .host = slice_str(p->mounts[i].host), .at = slice_str(p->mounts[i].at) };
+
+		channel_send(judge->launcher, MSG_sandbox_mount, &m);
+	}
+}
+
+/* The run is over or could not begin: what it held is dropped, its calls fail, and the next start is set. */
+static void run_ended(struct server *s, const char *why, bool waiting)
+{
+	struct judge *judge = s->session->judge;
+	struct msg_server_gone gone = { .run = s->run, .why = slice_str(why) };
+
+	s->state = SERVER_DOWN;
+	s->run = 0;
+	s->pid = 0;
+	s->list_id = 0;
+	pen_free(s->pen);
+	s->pen = NULL;
+	fd_close(&s->output);
+	tools_free(s->incoming);
+	s->incoming = NULL;
+	if (s->session->gateway)
+		channel_send(s->session->gateway, MSG_server_gone, &gone);
+	if (s->ready_ns && (clock_monotonic_ns() - s->ready_ns) >> STABLE_NS_LOG2)
+		s->backoff_ms = 0;
+	s->ready_ns = 0;
+	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	if (s->backoff_ms > BACKOFF_MOST_MS)
+		s->backoff_ms = BACKOFF_MOST_MS;
+	if (!judge->stopping)
+		set_timer(s, s->backoff_ms);
+	call_server_gone(s->session, why, waiting);
+}
+
+static void kill_run(struct server *s)
+{
+	struct msg_sandbox_kill m = { .sandbox = s->run };
+
+	if (s->run && s->session->judge->launcher)
+		channel_send(s->session->judge->launcher, MSG_sandbox_kill, &m);
+}
+
+void server_start(struct server *s)
+{
+	struct judge *judge = s->session->judge;
+	const struct policy_server *p = policy_server_find(judge->policy, slice_str(s->name));
+	cleanup_buf struct buf command = BUF_INIT(70000), environment = BUF_INIT(70000);
+	struct msg_sandbox_start m = { .name = slice_str(s->name) };
+
+	if (s->state != SERVER_DOWN || judge->stopping)
+		return;
+	if (!judge->launcher) {
+		set_timer(s, BACKOFF_FIRST_MS);
+		return;
+	}
+	if (!p || !policy_agent_uses(judge->policy, slice_str(s->session->agent), slice_str(s->name))) {
+		run_ended(s, "The policy no longer lets this agent use this server.", true);
+		return;
+	}
+	s->timeout_ms = p->timeout_ms;
+	s->run = m.sandbox = ++judge->last_sandbox;
+	s->state = SERVER_STARTING;
+	s->starts++;
+	m.workdir = slice_str(p->workdir);
+	send_mounts(judge, p, s->run);
+	if (message_list_make(p->command, &command, &m.command) < 0 || message_list_make(p->env, &environment, &m.environment) < 0 ||
+	    channel_send(judge->launcher, MSG_sandbox_start, &m) < 0) {
+		run_ended(s, "The sandbox could not be ordered.", true);
+		return;
+	}
+	set_timer(s, s->timeout_ms);
+}
+
+/* Down: the back-off is over. Else: the handshake took too long. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->state == SERVER_DOWN) {
+		server_start(s);
+		return;
+	}
+	record_event(s, "server.fault", "it did not finish its handshake in time");
+	kill_run(s);
+	run_ended(s, "The server did not finish its handshake in time.", true);
+}
+
+static struct server *find_run(struct judge *judge, uint64_t run)
+{
+	for (struct session *s = judge->sessions; s; s = s->next)
+		if (run && s->server->run == run)
+			return s->server;
+	return NULL;
+}
+
+/* The pen's end is broken: whatever the server is doing, it cannot be talked to any more. */
+static void on_pen_broken(void *ctx, const char *why)
+{
+	struct server *s = ctx;
+
+	record_event(s, "server.fault", why);
+	kill_run(s);
+	run_ended(s, "The server stopped reading.", false);
+}
+
+void server_on_sandbox_started(struct judge *judge, struct msg_sandbox_started *m)
+{
+	struct server *s = find_run(judge, m->sandbox);
+	cleanup_arena struct arena arena = ARENA_INIT(16384);
+	struct fields f = FIELDS_INIT(&arena);
+
+	if (!s || s->state != SERVER_STARTING)
+		return; /* ended meanwhile, and the order to kill it is under way */
+	s->pid = m->pid;
+	s->output = fd_take(&m->output);
+	s->pen = pen_new(judge->loop, fd_take(&m->input), on_pen_broken, s);
+	if (!s->pen) {
+		kill_run(s);
+		run_ended(s, "There is no memory for this server now.", true);
+		return;
+	}
+	describe(s, &f);
+	fields_u64(&f, "pid", m->pid);
+	fields_text(&f, "layers", m->layers);
+	record_append(judge, "server.start", &f, (struct slice){ 0 }, false, NULL, NULL);
+	s->state = SERVER_INITIALIZING;
+	server_on_gateway(s);
+}
+
+/* Both are there, gateway and sandbox: the gateway reads, the judge writes. */
+void server_on_gateway(struct server *s)
+{
+	struct msg_server_output m = { .run = s->run, .output = s->output };
+
+	if (!s->session->gateway || s->output < 0)
+		return;
+	channel_send(s->session->gateway, MSG_server_output, &m);
+	fd_close(&s->output);
+	pen_initialize(s->pen);
+}
+
+void server_on_sandbox_failed(struct judge *judge, const struct msg_sandbox_failed *m)
+{
+	struct server *s = find_run(judge, m->sandbox);
+	char why[600];
+
+	if (!s)
+		return;
+	snprintf(why, sizeof(why), "The server could not be started: %.*s", SLICE_ARG(m->why));
+	log_warning("server %s: %s", s->name, why);
+	record_event(s, "server.fault", why);
+	run_ended(s, "The server could not be started; the operator finds the reason in bawn status and on the record.", true);
+}
+
+void server_on_sandbox_ended(struct judge *judge, const struct msg_sandbox_ended *m)
+{
+	struct server *s = find_run(judge, m->sandbox);
+	bool early;
+	char how[129];
+
+	if (!s)
+		return;
+	snprintf(how, sizeof(how), "%.*s", SLICE_ARG(m->how));
+	record_event(s, "server.exit", how);
+	early = s->state != SERVER_READY;
+	run_ended(s, "The server ended; whether it acted is not known.", early);
+}
+
+void server_on_launcher_lost(struct judge *judge)
+{
+	for (struct session *s = judge->sessions; s; s = s->next)
+		if (s->server->run) {
+			record_event(s->server, "server.exit", "its launcher ended");
+			run_ended(s->server, "The server ended with its launcher; whether it acted is not known.", false);
+		}
+}
+
+void server_on_launcher_back(struct judge *judge)
+{
+	for (struct session *s = judge->sessions; s; s = s->next)
+		server_start(s->server);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	kill_run(s);
+	event_free(s->timer);
+	pen_free(s->pen);
+	fd_close(&s->output);
+	tools_free(s->tools);
+	tools_free(s->incoming);
+	buf_free(&s->shown);
+	free(s);
+}
+
+/* ---- the handshake ---- */
+
+static void fault(struct server *s, const char *what)
+{
+	char why[400];
+
+	snprintf(why, sizeof(why), "The server broke the protocol: %s.", what);
+	record_event(s, "server.fault", what);
+	kill_run(s);
+	run_ended(s, why, s->state != SERVER_READY);
+}
+
+static void list_tools(struct server *s, struct slice cursor)
+{
+	s->list_id = s->list_id && s->list_id < SERVER_ID_LIST_LAST ? s->list_id + 1 : SERVER_ID_LIST_FIRST;
+	pen_list_tools(s->pen, s->list_id, cursor);
+}
+
+static void begin_listing(struct server *s)
+{
+	tools_free(s->incoming);
+	s->incoming = tools_new();
+	s->pages = 0;
+	s->list_again = false;
+	if (!s->incoming) {
+		fault(s, "there is no memory for its tools");
+		return;
+	}
+	list_tools(s, (struct slice){ 0 });
+}
+
+void server_on_initialized(struct server *s, const struct msg_server_initialized *m)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(16384);
+	struct fields f = FIELDS_INIT(&arena);
+
+	if (m->run != s->run)
+		return;
+	if (s->state != SERVER_INITIALIZING) {
+		fault(s, "it answered initialize twice");
+		return;
+	}
+	if (!m->tools) {
+		fault(s, "it offers no tools");
+		return;
+	}
+	describe(s, &f);
+	fields_text(&f, "protocol", m->protocol);
+	fields_text(&f, "name", m->name);
+	fields_text(&f, "version", m->version);
+	record_append(s->session->judge, "server.initialized", &f, (struct slice){ 0 }, false, NULL, NULL);
+	pen_initialized(s->pen);
+	s->state = SERVER_LISTING;
+	begin_listing(s);
+}
+
+/* What changed is on the record: the count, and each withheld tool with the reason. */
+static void record_tools(struct server *s)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(1024 * 1024);
+	struct fields f = FIELDS_INIT(&arena);
+	struct json withheld = { .type = JSON_ARRAY, .items = arena_array(&arena, s->tools->count, sizeof(struct json)) };
+
+	describe(s, &f);
+	fields_u64(&f, "tools", s->tools->count);
+	for (size_t i = 0; withheld.items && i < s->tools->count && withheld.count < 100; i++) {
+		const struct tool *t = &s->tools->list[i];
+		char *text = t->withheld ? arena_printf(&arena, "%.*s: %s", SLICE_ARG(t->name), t->withheld) : NULL;
+
+		if (text)
+			withheld.items[withheld.count++] = json_text(slice_str(text));
+	}
+	if (withheld.count)
+		fields_json(&f, "withheld", withheld);
+	record_append(s->session->judge, "server.tools", &f, (struct slice){ 0 }, false, NULL, NULL);
+}
+
+static void listing_done(struct server *s)
+{
+	bool changed = !s->tools || !tools_equal(s->tools, s->incoming);
+
+	tools_free(s->tools);
+	s->tools = s->incoming;
+	s->incoming = NULL;
+	if (s->state == SERVER_LISTING) {
+		s->state = SERVER_READY;
+		s->ready_ns = clock_monotonic_ns();
+		event_del(s->timer);
+	}
+	if (changed)
+		record_tools(s);
+	server_show_tools(s);
+	if (s->list_again)
+		begin_listing(s);
+	call_server_ready(s->session);
+}
+
+void server_on_listed(struct server *s, const struct msg_server_listed *m)
+{
+	const char *why;
+
+	if (m->run != s->run)
+		return;
+	if (!s->incoming || m->request != s->list_id) {
+		fault(s, "it answered a tools/list that was not asked");
+		return;
+	}
+	if (++s->pages > PAGES_MAX) {
+		fault(s, "its list of tools does not end");
+		return;
+	}
+	if (tools_add_page(s->incoming, m->tools, &why) < 0) {
+		fault(s, why);
+		return;
+	}
+	if (m->cursor.len)
+		list_tools(s, m->cursor);
+	else
+		listing_done(s);
+}
+
+void server_on_changed(struct server *s, uint64_t run)
+{
+	if (run != s->run || (s->state != SERVER_LISTING && s->state != SERVER_READY))
+		return;
+	if (s->incoming)
+		s->list_again = true; /* one listing at a time, however often it says so */
+	else
+		begin_listing(s);
+}
+
+void server_on_asks(struct server *s, const struct msg_server_asks *m)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(16384);
+	struct json id;
+
+	if (m->run != s->run || !s->pen)
+		return;
+	if (json_unpack(&arena, m->id, &json_limits_default, &id) < 0 || (id.type != JSON_STRING && id.type != JSON_NUMBER)) {
+		fault(s, "it sent a request with a malformed id");
+		return;
+	}
+	pen_answer(s->pen, &id, m->method);
+}
+
+void server_on_fault(struct server *s, const struct msg_server_fault *m)
+{
+	char what[257];
+
+	if (m->run != s->run)
+		return;
+	snprintf(what, sizeof(what), "%.*s", SLICE_ARG(m->what));
+	call_record_fault(s->session, "server", m->what);
+	fault(s, what);
+}
+
+void server_show_tools(struct server *s)
+{
+	cleanup_buf struct buf packed = BUF_INIT(4 * 1024 * 1024);
+	struct msg_server_tools m = { .run = s->run };
+	struct judge *judge = s->session->judge;
+
+	if (!s->tools || !s->session->gateway)
+		return;
+	if (tools_pack_granted(s->tools, judge->policy, slice_str(s->session->agent), slice_str(s->name), &packed) < 0) {
+		log_error("server %s: its definitions are too large to show", s->name);
+		return;
+	}
+	if (s->shown_once && slice_eq(buf_slice(&packed), buf_slice(&s->shown)))
+		return;
+	s->shown_once = true;
+	m.tools = buf_slice(&packed);
+	channel_send(s->session->gateway, MSG_server_tools, &m);
+	buf_free(&s->shown);
+	s->shown = packed;
+	packed = BUF_INIT(0);
+}
+
+/* ---- the pen ---- */
+
+int server_write_call(struct server *s, uint64_t call, struct slice tool, struct slice arguments, bool progress)
+{
+	if (s->state != SERVER_READY)
+		return -EPIPE;
+	return pen_call(s->pen, call, tool, arguments, progress);
+}
+
+int server_write_cancel(struct server *s, uint64_t call, struct slice reason)
+{
+	if (s->state != SERVER_READY)
+		return -EPIPE;
+	return pen_cancel(s->pen, call, reason);
+}

@@ -1,0 +1,26 @@
+/* What a server says its tools are: taken in page by page, checked, and compiled. All of it is a stranger's text. */
+#pragma once
+
+#include "ipc/wire.h"
+#include "judge/server.h"
+
+struct tools {
+	struct arena arena; /* holds the definitions */
+	struct tool list[SERVER_TOOLS_MAX];
+	size_t count;
+};
+
+/* NULL when there is no memory. */
+struct tools *tools_new(void);
+void tools_free(struct tools *tools);
+
+/* Takes one page (packed array of definitions). 0; -EBADMSG with a printable reason when the server may not go on. */
+int tools_add_page(struct tools *tools, struct slice packed, const char **ret_why);
+
+const struct tool *tools_find(const struct tools *tools, struct slice name);
+
+/* Equal names and definitions, in the same order. */
+bool tools_equal(const struct tools *a, const struct tools *b);
+
+/* Packs the definitions that this agent may see into `out`. 0 or a buf error. */
+int tools_pack_granted(const struct tools *tools, const struct policy *policy, struct slice agent, struct slice server, struct buf *out);
