@@ -1,0 +1,272 @@
+/*
+ * Theory of operation
+ *
+ * The console is the door for people: in this version only the control socket, through which `bawn mcp`, `bawn status`, `bawn reload` and
+ * `bawn shutdown` speak with the family, in messages of the same table as everybody else's. It passes on what was asked and hands back the
+ * answer; it decides nothing beyond who may connect.
+ *
+ * Security
+ *
+ * Holds: the listening socket and, for a moment, the descriptors of a client on their way to the judge. Reads: messages of local processes whose user
+ * the kernel vouches for (SO_PEERCRED): the family's own user, or root; anybody else is closed unread. A malformed message closes that client, the rest goes
+ * on. Whoever took it over could open sessions only for agents whose tokens he has, see the status, and shut the family down.
+ */
+#include "console/main.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "child/child.h"
+
+enum { CLIENTS_MAX = 512 };
+
+/* One connected `bawn` command. */
+struct client {
+	struct client *next;
+	struct console *console;
+	struct channel *channel;
+	uint32_t uid, pid;
+	uint64_t request; /* what it waits for; 0: nothing */
+	unsigned parts;   /* status parts still to come */
+};
+
+struct console {
+	struct child child;
+	struct channel *judge;
+	struct event *acceptable;
+	struct client *clients;
+	size_t client_count;
+	uint64_t last_request;
+	uid_t uid;
+};
+
+static void client_free(struct client *c)
+{
+	for (struct client **at = &c->console->clients; *at; at = &(*at)->next)
+		if (*at == c) {
+			*at = c->next;
+			break;
+		}
+	c->console->client_count--;
+	channel_free(c->channel);
+	free(c);
+}
+
+static void done(struct client *c, uint8_t status, struct slice code, struct slice text, uint64_t entry)
+{
+	struct msg_cli_done m = { .status = status, .code = code, .text = text, .entry = entry };
+
+	c->request = 0;
+	channel_send(c->channel, MSG_cli_done, &m);
+}
+
+static struct client *waiting(struct console *console, uint64_t request)
+{
+	for (struct client *c = console->clients; c; c = c->next)
+		if (request && c->request == request)
+			return c;
+	return NULL;
+}
+
+/* ---- what clients ask ---- */
+
+static void on_session(struct client *c, struct msg_cli_session *m)
+{
+	struct msg_session_open open = { .request = c->request, .uid = c->uid, .pid = c->pid, .agent = m->agent, .server = m->server,
+					 .token = m->token, .input = m->input, .output = m->output, .leash = m->leash };
+
+	if (!c->console->judge || channel_send(c->console->judge, MSG_session_open, &open) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
+static void on_status(struct client *c)
+{
+	struct console *console = c->console;
+	struct msg_status_ask ask = { .request = c->request };
+
+	c->parts = 1;
+	channel_send(console->child.init, MSG_status_ask, &ask);
+	if (console->judge && channel_send(console->judge, MSG_status_ask, &ask) == 0)
+		c->parts++;
+}
+
+static void on_client(void *ctx, struct channel *channel, struct message *m)
+{
+	struct client *c = ctx;
+	struct console *console = c->console;
+	struct msg_reload reload;
+	struct msg_shutdown shutdown;
+
+	(void)channel;
+	if (c->request) {
+		done(c, 2, SLICE("busy"), SLICE("one question at a time"), 0);
+		return;
+	}
+	c->request = ++console->last_request;
+	switch ((int)m->type) {
+	case MSG_cli_session:
+		on_session(c, &m->cli_session);
+		break;
+	case MSG_cli_status:
+		on_status(c);
+		break;
+	case MSG_cli_reload:
+		reload.request = c->request;
+		channel_send(console->child.init, MSG_reload, &reload);
+		break;
+	case MSG_cli_shutdown:
+		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+		channel_flush(c->channel);
+		channel_send(console->child.init, MSG_shutdown, &shutdown);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_client_broken(void *ctx, struct channel *channel, const char *why)
+{
+	(void)channel;
+	if (why)
+		log_warning("a client of the control socket is closed: %s", why);
+	client_free(ctx);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct channel_ops ops = { on_client, on_client_broken };
+	struct console *console = arg;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct client *c;
+	int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)what;
+	if (accepted < 0)
+		return;
+	if (getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || (peer.uid != console->uid && peer.uid != 0)) {
+		log_warning("a connection by user %u is closed: only the family's own user may connect", (unsigned)peer.uid);
+		close(accepted);
+		return;
+	}
+	c = console->client_count < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	if (!c) {
+		close(accepted);
+		return;
+	}
+	*c = (struct client){ .next = console->clients, .console = console, .uid = peer.uid, .pid = (uint32_t)peer.pid };
+	console->clients = c;
+	console->client_count++;
+	if (child_connect(&console->child, PROCESS_CLI, accepted, &ops, c, &c->channel) < 0)
+		client_free(c);
+}
+
+/* ---- what the family answers ---- */
+
+static void on_status_part(struct console *console, const struct msg_status_part *m)
+{
+	struct client *c = waiting(console, m->request);
+	struct msg_cli_part part = { .json = m->json };
+
+	if (!c || !c->parts)
+		return;
+	channel_send(c->channel, MSG_cli_part, &part);
+	if (--c->parts == 0)
+		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+}
+
+static void on_judge(void *ctx, struct channel *channel, struct message *m)
+{
+	struct console *console = ctx;
+	struct client *c;
+
+	(void)channel;
+	if (m->type == MSG_session_opened) {
+		c = waiting(console, m->session_opened.request);
+		if (c)
+			done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, m->session_opened.session);
+	} else if (m->type == MSG_session_refused) {
+		c = waiting(console, m->session_refused.request);
+		if (c)
+			done(c, 2, m->session_refused.code, m->session_refused.why, m->session_refused.entry);
+	} else if (m->type == MSG_status_part) {
+		on_status_part(console, &m->status_part);
+	}
+}
+
+/* Whoever waits for the judge gets his answer: that there is none. */
+static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct console *console = ctx;
+
+	if (why)
+		log_error("the channel to judge broke: %s", why);
+	channel_free(channel);
+	console->judge = NULL;
+	for (struct client *c = console->clients; c; c = c->next)
+		if (c->request && !c->parts)
+			done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
+static void on_init(void *ctx, struct channel *channel, struct message *m)
+{
+	static const struct channel_ops ops = { on_judge, on_judge_broken };
+	struct console *console = ctx;
+	struct client *c;
+
+	(void)channel;
+	if (m->type == MSG_peer && m->peer.role == PROCESS_JUDGE) {
+		if (console->judge)
+			on_judge_broken(console, console->judge, NULL);
+		child_connect(&console->child, PROCESS_JUDGE, fd_take(&m->peer.channel), &ops, console, &console->judge);
+	} else if (m->type == MSG_reload_done) {
+		c = waiting(console, m->reload_done.request);
+		if (c)
+			done(c, m->reload_done.ok ? 0 : 1, (struct slice){ 0 }, m->reload_done.problems, 0);
+	} else if (m->type == MSG_status_part) {
+		on_status_part(console, &m->status_part);
+	} else if (m->type == MSG_stop) {
+		event_base_loopbreak(console->child.loop);
+	}
+}
+
+static void on_init_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct console *console = ctx;
+
+	(void)channel;
+	if (why)
+		log_error("the channel to init broke: %s", why);
+	event_base_loopbreak(console->child.loop);
+}
+
+int console_main(void)
+{
+	static const struct confine_rule allow[] = {
+		{ .syscall = SCMP_SYS(accept4), .why = "connections to the control socket" },
+		{ .syscall = SCMP_SYS(getsockopt), .why = "who is at the other end", .when = { { .argument = 2, .check = CONFINE_IS, .value = SO_PEERCRED } } },
+	};
+	static const struct channel_ops ops = { on_init, on_init_broken };
+	static const struct confine_plan plan = {
+		.process = "console",
+		.allow = allow,
+		.allow_count = sizeof(allow) / sizeof(allow[0]),
+		.landlock = true,
+		.dies_with_parent = true,
+		.open_files = 4096,
+	};
+	static struct console console;
+
+	if (child_begin(PROCESS_CONSOLE, &ops, &console, &console.child) < 0)
+		return 1;
+	console.uid = geteuid();
+	console.acceptable = event_new(console.child.loop, FD_FIRST_EXTRA, EV_READ | EV_PERSIST, on_acceptable, &console);
+	if (!console.acceptable || event_add(console.acceptable, NULL) < 0 || child_confine(&console.child, &plan) < 0)
+		return 1;
+	return child_run(&console.child);
+}

@@ -1,0 +1,67 @@
+/* The family as init sees it: its members, and how each is started, wired, watched and ended. */
+#pragma once
+
+#include <event2/event.h>
+
+#include "confine/spawn.h"
+#include "init/init.h"
+#include "ipc/channel.h"
+
+struct family;
+
+/* One process of the family. The core ones (judge, audit, launcher, console) have one member each for the family's life; gateways come and go. */
+struct member {
+	struct member *next;
+	struct family *family;
+	enum process role;
+	uint64_t session; /* gateways */
+	char server[65];
+	int fds[3]; /* gateways: input, output, leash, until they are handed over; -1 */
+	pid_t pid;  /* 0: not running */
+	int pidfd;
+	struct event *exited, *again; /* its end; its next start */
+	struct channel *channel;
+	bool ready, stopping;
+	struct confine_report report;
+	unsigned restarts, failures; /* since the family began; in a row without having been ready for long */
+	uint64_t started_ns;
+	unsigned slot;
+};
+
+struct family {
+	const struct init_options *options;
+	struct event_base *loop;
+	struct member *members;
+	struct confine_report own;
+	int binary, listener, audit_dir, servers_dir;
+	bool root;
+	bool serving;  /* a policy is in force */
+	bool stopping;
+	int status;    /* the exit status */
+	uint64_t reload_request; /* console's number of the reload under way; 0: none */
+	uint64_t policy_request;
+	struct buf offered, accepted; /* policy bytes: last handed over; in force */
+	struct event *linger, *deadline;
+	unsigned next_slot;
+};
+
+struct member *family_core(struct family *family, enum process role);
+
+/* Starts a core process. 0 or -errno with the reason logged. */
+int family_start(struct family *family, enum process role);
+
+/* Starts a gateway for the session, taking the message's descriptors. */
+void family_start_gateway(struct family *family, struct msg_gateway_spawn *m);
+
+/* Ends in order: console and judge first, the launcher after them, audit last. Goes on from the event loop. */
+void family_stop(struct family *family, int status);
+
+/* Called by member.c as things happen; main.c has them. */
+void family_on_message(struct member *member, struct message *m);
+void family_on_ready(struct member *member);
+
+/* Puts an entry on the audit log, when there is an audit process. */
+void family_record(struct family *family, const char *kind, struct member *about, const char *why);
+
+/* Reports that the family cannot go on, to standard error and to whoever waits for it to be ready; then ends it. */
+void family_fail(struct family *family, const char *why);
