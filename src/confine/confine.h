@@ -108,23 +108,26 @@ enum confine_namespace {
 	CONFINE_NAMESPACES
 };
 
-/* What the kernel says, not what the plan asked for. Plain numbers only, so that it can travel in a message. */
+/*
+ * What the kernel says, not what the plan asked for. Plain numbers of fixed width, so that it can travel in a message between processes of
+ * the same binary; those that answer yes or no are 1 or 0.
+ */
 struct confine_report {
 	uint8_t seccomp;           /* mode: 0 none, 2 filter */
 	uint8_t filters;           /* seccomp filters in force, the inherited ones included */
 	uint8_t filters_inherited; /* of these, in force before confine_self */
-	bool no_new_privs;
-	bool dumpable;
-	bool exec_refused; /* PR_GET_MDWE: the kernel itself refuses to make memory executable (6.3) */
-	uint8_t landlock;  /* the ABI that landlock_restrict_self accepted; 0: no domain of its own */
-	bool files_refused;  /* a path that could be opened before could not be opened afterwards */
-	bool tcp_refused;    /* likewise binding a TCP port (Landlock ABI 4) */
-	bool scoped;         /* abstract unix sockets and signals outside are refused (Landlock ABI 6) */
-	uint8_t death_signal; /* what it gets when its parent dies */
-	uint32_t uid;         /* as its own user namespace sees it */
-	uint64_t capabilities; /* permitted, effective, inheritable and ambient together */
-	uint64_t bounding;
-	uint64_t open_files, core_bytes; /* limits */
+	uint8_t no_new_privs;
+	uint8_t dumpable;
+	uint8_t exec_refused;    /* PR_GET_MDWE: the kernel itself refuses to make memory executable (6.3) */
+	uint8_t landlock;        /* the ABI that landlock_restrict_self accepted; 0: no domain of its own */
+	uint8_t files_refused;   /* a path that could be opened before could not be opened afterwards */
+	uint8_t tcp_refused;     /* likewise binding a TCP port (Landlock ABI 4) */
+	uint8_t scoped;          /* abstract unix sockets and signals outside are refused (Landlock ABI 6) */
+	uint8_t death_signal;    /* what it gets when its parent dies */
+	uint32_t uid;            /* as its own user namespace sees it */
+	uint64_t capabilities;   /* permitted, effective, inheritable and ambient together */
+	uint64_t bounding;       /* what an exec could give at most */
+	uint64_t open_files, core_bytes;         /* limits */
 	uint64_t namespaces[CONFINE_NAMESPACES]; /* the kernel's number of each; compare two reports with confine_apart */
 };
 

@@ -5,7 +5,8 @@
  * The child: standard input and output are /dev/null, standard error is `log`; descriptors 3, 4, ... are those given, in order;
  * every other one is closed. Signals are at their defaults and unblocked, the working folder is "/", the environment is one fixed
  * variable. It is killed when init dies. With CLONE_NEWPID it is process 1 of its namespace: a signal that it does not handle,
- * SIGKILL apart, does not reach it.
+ * SIGKILL apart, does not reach it, and what it starts dies with it; but /proc still counts as outside, so that a process which looks for
+ * others by number there (launcher, writing user maps) must not have it.
  */
 #pragma once
 
@@ -17,8 +18,8 @@ enum confine_user {
 	/* The user Bawn runs as; in its own user namespace, if one is asked for, mapped to itself alone. */
 	CONFINE_USER_SELF,
 	/*
-	 * For a process that needs no files: when Bawn runs as root, an unprivileged user of a high range that nobody else uses, one for
-	 * each `slot`; for an ordinary user the same as CONFINE_USER_SELF. Needs CLONE_NEWUSER.
+	 * For a process that needs no files: when Bawn runs as the machine's root, an unprivileged user that nobody else is, one for each
+	 * `slot`; for an ordinary user, or root of a namespace that stands for one, the same as CONFINE_USER_SELF. Needs CLONE_NEWUSER.
 	 */
 	CONFINE_USER_HIGH,
 };
@@ -45,7 +46,7 @@ struct confine_spawn {
 int confine_spawn(const struct confine_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct confine_fault *ret_fault);
 
 /*
- * The uid (and gid) that a slot of CONFINE_USER_HIGH stands for when Bawn runs as root: in a range outside those of people, packages,
- * subordinate ids and containers where that is mapped here, else at the top of what is. -ERANGE when nothing above the users is mapped.
+ * The uid, and gid, that a slot of CONFINE_USER_HIGH stands for when Bawn runs as the machine's root: outside what people, packages,
+ * subordinate ids and containers have, and never one that a sandbox gets (launcher/sandbox_users.h).
  */
-int confine_high_user(unsigned slot, uid_t *ret_uid);
+uid_t confine_high_user(unsigned slot);
