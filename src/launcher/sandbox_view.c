@@ -1,0 +1,600 @@
+#include "launcher/sandbox_view.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+/* A view in the making. */
+struct view {
+	const struct sandbox_inside *inside;
+	struct sandbox_report *report;
+	int root;  /* the new root, a tmpfs of our own */
+	dev_t dev; /* its device: where folders may be made */
+};
+
+static int openat2_raw(int dir, const char *path, uint64_t flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
+	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int sandbox_tree(int fd, uint64_t attributes, int userns_fd)
+{
+	struct mount_attr attr = { .attr_set = attributes, .propagation = (uint64_t)MS_PRIVATE };
+	cleanup_fd int tree = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+
+	if (tree < 0)
+		return -errno;
+	if (userns_fd >= 0) {
+		attr.attr_set |= MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (unsigned)userns_fd;
+	}
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return fd_take(&tree);
+}
+
+/* ---- a host path, opened once ---- */
+
+/* One symbolic link: its target in `out`, when its owner is one whose links are followed. */
+static int link_read(int fd, const struct stat *st, char *out, size_t size)
+{
+	ssize_t len;
+
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return -EPERM;
+	len = readlinkat(fd, "", out, size);
+	if (len < 0)
+		return -errno;
+	return (size_t)len < size ? (int)len : -ENAMETOOLONG;
+}
+
+/* Walks `path` part by part, so that each symbolic link's owner is seen. `rest` holds what is still to walk. */
+static int walk(const char *path)
+{
+	char rest[PATH_MAX], target[PATH_MAX];
+	cleanup_fd int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int links = 0;
+
+	if (at < 0)
+		return -errno;
+	if ((size_t)snprintf(rest, sizeof(rest), "%s", path) >= sizeof(rest))
+		return -ENAMETOOLONG;
+	for (;;) {
+		cleanup_fd int next = -1;
+		char part[NAME_MAX + 1];
+		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
+		struct stat st;
+
+		if (len == 0)
+			return fd_take(&at);
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(part, rest + skip, len);
+		part[len] = '\0';
+		memmove(rest, rest + skip + len, strlen(rest + skip + len) + 1);
+		next = openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0 || fstat(next, &st) < 0)
+			return -errno;
+		if (S_ISLNK(st.st_mode)) {
+			int n = ++links > 40 ? -ELOOP : link_read(next, &st, target, sizeof(target));
+
+			if (n < 0)
+				return n;
+			if ((size_t)n + strlen(rest) + 2 > sizeof(rest))
+				return -ENAMETOOLONG;
+			memmove(rest + n, rest, strlen(rest) + 1);
+			memcpy(rest, target, (size_t)n);
+			if (target[0] != '/')
+				continue;
+			fd_close(&at);
+			at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+			if (at < 0)
+				return -errno;
+			continue;
+		}
+		fd_close(&at);
+		at = fd_take(&next);
+	}
+}
+
+/* File systems that are the kernel's own face: through them a sandbox would see and steer the host. */
+static bool kernel_fs(long type)
+{
+	static const unsigned long types[] = {
+		PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+		BPF_FS_MAGIC, DEVPTS_SUPER_MAGIC, BINFMTFS_MAGIC, NSFS_MAGIC, EFIVARFS_MAGIC, SELINUX_MAGIC, PSTOREFS_MAGIC,
+		0x62656570 /* configfs */, 0x19800202 /* mqueue */, 0x65735543 /* fusectl */,
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if ((unsigned long)type == types[i])
+			return true;
+	return false;
+}
+
+static int host_check(int fd, const char *path, struct sandbox_report *report)
+{
+	struct stat st, root;
+	struct statfs fs;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0 || stat("/", &root) < 0)
+		return sandbox_fail(report, SANDBOX_STAGE_PLAN, errno, "cannot examine %s", path);
+	if (kernel_fs(fs.f_type))
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s belongs to a file system of the kernel; it cannot be shown in a sandbox",
+					  path);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s is a device; it cannot be shown in a sandbox", path);
+	if (st.st_dev == root.st_dev && st.st_ino == root.st_ino)
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s is the whole machine; name the folders that are needed", path);
+	return 0;
+}
+
+int sandbox_host_open(const char *path, struct sandbox_report *report)
+{
+	/* Nearly always there is no symbolic link at all, and one call does it. */
+	cleanup_fd int fd = openat2_raw(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	int r;
+
+	if (fd == -ELOOP)
+		fd = walk(path);
+	if (fd == -EPERM)
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM,
+					  "%s goes through a symbolic link that another user made; write the path without it", path);
+	if (fd < 0)
+		return sandbox_fail(report, SANDBOX_STAGE_PLAN, -fd, "cannot open %s, which the policy shows in the sandbox", path);
+	r = host_check(fd, path, report);
+	return r < 0 ? r : fd_take(&fd);
+}
+
+/* ---- the new root ---- */
+
+static int fail(struct view *view, int error, const char *what, const char *path)
+{
+	return sandbox_fail(view->report, SANDBOX_STAGE_MOUNT, error, "cannot %s %s in the sandbox", what, path);
+}
+
+/* A new file system of this kind, detached. `options` are key, value, ..., NULL. */
+static int new_fs(const char *type, const char *const *options, uint64_t attributes)
+{
+	cleanup_fd int context = fsopen(type, FSOPEN_CLOEXEC);
+	int mounted;
+
+	if (context < 0)
+		return -errno;
+	for (; options[0]; options += 2)
+		if (fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) < 0)
+			return -errno;
+	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mounted = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+	return mounted < 0 ? -errno : mounted;
+}
+
+/* Makes a folder of our own tmpfs, relative to the root; its parent exists. */
+static int folder(struct view *view, const char *path, mode_t mode)
+{
+	if (mkdirat(view->root, path, mode) < 0 && errno != EEXIST)
+		return fail(view, errno, "make", path);
+	return 0;
+}
+
+static int file(struct view *view, const char *path, const char *content)
+{
+	cleanup_fd int fd = openat(view->root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int r = fd < 0 ? -errno : io_write_all(fd, content, strlen(content));
+
+	return r < 0 ? fail(view, -r, "make", path) : 0;
+}
+
+/* Puts a detached tree onto an existing file or folder of the new root. */
+static int attach(struct view *view, int tree, const char *path)
+{
+	if (move_mount(tree, "", view->root, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(view, errno, "mount", path);
+	return 0;
+}
+
+/* Shows the host's `host` at `path` of the new root, which exists and is of the same kind. */
+static int show(struct view *view, int host, const char *path, uint64_t attributes)
+{
+	cleanup_fd int tree = sandbox_tree(host, attributes, -1);
+
+	return tree < 0 ? fail(view, -tree, "show", path) : attach(view, tree, path);
+}
+
+/* A part of our own tmpfs that stays writable when the root is not. */
+static int writable(struct view *view, const char *path)
+{
+	struct mount_attr attr = { .attr_set = SANDBOX_WRITABLE };
+	cleanup_fd int tree = open_tree(view->root, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return fail(view, errno, "open", path);
+	return attach(view, tree, path);
+}
+
+static int root_new(struct view *view)
+{
+	uint64_t scratch = view->inside->plan->limits.scratch ? view->inside->plan->limits.scratch : 256u << 20;
+	char size[24], inodes[24];
+	const char *const options[] = { "mode", "0755", "size", size, "nr_inodes", inodes, NULL };
+	struct stat st;
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)scratch);
+	snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)(scratch / 4096 + 1024));
+	view->root = new_fs("tmpfs", options, SANDBOX_WRITABLE);
+	if (view->root < 0)
+		return fail(view, -view->root, "make", "the root");
+	/* Over the old "/": path walks do not see it there, because they begin beneath it; it only has to be somewhere to be moved into. */
+	if (move_mount(view->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fstat(view->root, &st) < 0)
+		return fail(view, errno, "mount", "the root");
+	view->dev = st.st_dev;
+	return 0;
+}
+
+/* /usr, and the old names for its parts as the host has them: links, or folders of their own. */
+static int system_folders(struct view *view)
+{
+	static const char *const names[] = { "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[16], target[256];
+		cleanup_fd int host = -1;
+		ssize_t len;
+		int r;
+
+		snprintf(path, sizeof(path), "/%s", names[i]);
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len > 0) {
+			target[len] = '\0';
+			if (symlinkat(target, view->root, names[i]) < 0)
+				return fail(view, errno, "link", path);
+			continue;
+		}
+		host = openat2_raw(AT_FDCWD, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+		if (host == -ENOENT && i > 0)
+			continue;
+		if (host < 0)
+			return fail(view, -host, "show", path);
+		r = folder(view, names[i], 0755);
+		if (r == 0)
+			r = show(view, host, names[i], SANDBOX_READ_ONLY);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- /etc ---- */
+
+/* Of the host's /etc only what describes the system's software to itself, and nobody's accounts, keys or passwords. */
+static const char *const etc_names[] = {
+	"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ca-certificates.conf", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf",
+	"pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.cnf", "crypto-policies", "localtime", "timezone", "mime.types",
+	"magic", "magic.mime", "fonts", "terminfo", "inputrc", "services", "protocols", "rpc", "gai.conf", "host.conf", "os-release",
+	"lsb-release", "debian_version", "locale.alias", "locale.conf", "perl", "python3", "xattr.conf", "R", "maven",
+};
+
+/* Shows one name of the host's /etc, if it is there. A link into /usr is made again, anything else is shown where the link leads. */
+static int etc_entry(struct view *view, int etc, const char *name)
+{
+	char path[80], target[256];
+	cleanup_fd int host = -1;
+	struct stat st;
+	ssize_t len = readlinkat(etc, name, target, sizeof(target) - 1);
+	int r;
+
+	snprintf(path, sizeof(path), "etc/%s", name);
+	if (len > 0) {
+		target[len] = '\0';
+		if (strncmp(target, "/usr/", 5) == 0 || strncmp(target, "../usr/", 7) == 0)
+			return symlinkat(target, view->root, path) < 0 ? fail(view, errno, "link", path) : 0;
+	}
+	host = openat2_raw(etc, name, O_PATH, RESOLVE_NO_MAGICLINKS);
+	if (host == -ENOENT || host == -EACCES || host == -ENOTDIR)
+		return 0;
+	if (host < 0 || fstat(host, &st) < 0)
+		return fail(view, host < 0 ? -host : errno, "show", path);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return 0;
+	r = S_ISDIR(st.st_mode) ? folder(view, path, 0755) : file(view, path, "");
+	return r < 0 ? r : show(view, host, path, SANDBOX_READ_ONLY | MOUNT_ATTR_NOEXEC);
+}
+
+/* Accounts, hosts and the resolver as they are inside: one user, no other host, no name service. */
+static int etc_written(struct view *view)
+{
+	unsigned uid = view->inside->uid, gid = view->inside->gid;
+	char passwd[256], group[256];
+	int r;
+
+	snprintf(passwd, sizeof(passwd), "%s%u:%u:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+		 uid ? "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nuser:x:" : "root:x:", uid, gid);
+	snprintf(group, sizeof(group), "%s%u:\nnogroup:x:65534:\n", gid ? "root:x:0:\nuser:x:" : "root:x:", gid);
+	r = file(view, "etc/passwd", passwd);
+	if (r == 0)
+		r = file(view, "etc/group", group);
+	if (r == 0)
+		r = file(view, "etc/hosts", "127.0.0.1 localhost bawn\n::1 localhost bawn\n");
+	if (r == 0)
+		r = file(view, "etc/hostname", "bawn\n");
+	if (r == 0)
+		r = file(view, "etc/resolv.conf", "");
+	if (r == 0)
+		r = file(view, "etc/nsswitch.conf",
+			 "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\nrpc: files\n");
+	return r;
+}
+
+static int etc_build(struct view *view)
+{
+	static const char *const folders[] = { "etc", "etc/ssl", "etc/pki", "etc/pki/tls" };
+	const struct sandbox_names *extra = &view->inside->common->extra_etc;
+	cleanup_fd int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (etc < 0)
+		return fail(view, errno, "read the host's", "/etc");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)
+		r = folder(view, folders[i], 0755);
+	for (size_t i = 0; i < sizeof(etc_names) / sizeof(etc_names[0]) && r == 0; i++)
+		r = etc_entry(view, etc, etc_names[i]);
+	for (size_t i = 0; i < extra->count && r == 0; i++)
+		r = etc_entry(view, etc, extra->name[i]);
+	return r < 0 ? r : etc_written(view);
+}
+
+/* ---- /dev, /proc, scratch ---- */
+
+static int dev_build(struct view *view)
+{
+	static const struct {
+		const char *path;
+		unsigned minor;
+	} nodes[] = { { "dev/null", 3 }, { "dev/zero", 5 }, { "dev/full", 7 }, { "dev/random", 8 }, { "dev/urandom", 9 } };
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "dev/fd" }, { "/proc/self/fd/0", "dev/stdin" }, { "/proc/self/fd/1", "dev/stdout" }, { "/proc/self/fd/2", "dev/stderr" },
+	};
+	int r = folder(view, "dev", 0755);
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && r == 0; i++) {
+		char path[24];
+		cleanup_fd int host = -1;
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/%s", nodes[i].path);
+		host = openat2_raw(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS);
+		if (host < 0 || fstat(host, &st) < 0)
+			return fail(view, host < 0 ? -host : errno, "show", path);
+		if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, nodes[i].minor))
+			return fail(view, ENODEV, "show", path);
+		r = file(view, nodes[i].path, "");
+		if (r == 0)
+			r = show(view, host, nodes[i].path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]) && r == 0; i++)
+		if (symlinkat(links[i][0], view->root, links[i][1]) < 0)
+			r = fail(view, errno, "link", links[i][1]);
+	return r;
+}
+
+/* Hides one name of /proc behind something empty. */
+static int mask(struct view *view, int proc, const char *name, int empty)
+{
+	cleanup_fd int tree = open_tree(empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (tree < 0)
+		return fail(view, errno, "mask /proc/", name);
+	if (move_mount(tree, "", proc, name, MOVE_MOUNT_F_EMPTY_PATH) == 0 || errno == ENOENT)
+		return 0;
+	return fail(view, errno, "mask /proc/", name);
+}
+
+/*
+ * A /proc of the sandbox's own processes, read-only as a whole: no writing to /proc/self/mem, sysctls, sysrq-trigger or any attribute. Process 1
+ * does not show (hidepid): it is a copy of the launcher.
+ */
+static int proc_build(struct view *view)
+{
+	static const char *const options[] = { "hidepid", "invisible", NULL };
+	const struct sandbox_names *masks = &view->inside->common->masks;
+	cleanup_fd int empty_file = -1, empty_folder = -1, proc = -1;
+	int r = folder(view, "proc", 0555);
+
+	if (r == 0)
+		r = folder(view, "dev/.empty", 0555);
+	if (r == 0)
+		r = file(view, "dev/.none", "");
+	if (r < 0)
+		return r;
+	proc = new_fs("proc", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (proc < 0)
+		return sandbox_fail(view->report, SANDBOX_STAGE_PROC, -proc, "cannot mount a new /proc in the sandbox");
+	r = attach(view, proc, "proc");
+	empty_folder = openat(view->root, "dev/.empty", O_PATH | O_CLOEXEC);
+	empty_file = openat(view->root, "dev/.none", O_PATH | O_CLOEXEC);
+	for (size_t i = 0; i < masks->count && r == 0; i++)
+		r = mask(view, proc, masks->name[i], masks->folder[i] ? empty_folder : empty_file);
+	return r;
+}
+
+static int scratch_build(struct view *view)
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} folders[] = { { "tmp", 01777 }, { "run", 0755 }, { "var/tmp", 01777 }, { "dev/shm", 01777 } };
+	int r = folder(view, "var", 0755);
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++) {
+		r = folder(view, folders[i].path, 0755);
+		if (r == 0 && fchmodat(view->root, folders[i].path, folders[i].mode, 0) < 0)
+			r = fail(view, errno, "make", folders[i].path);
+		if (r == 0)
+			r = writable(view, folders[i].path);
+	}
+	if (r == 0 && symlinkat("/run", view->root, "var/run") < 0)
+		r = fail(view, errno, "link", "var/run");
+	return r;
+}
+
+/* ---- the plan's mounts ---- */
+
+/*
+ * The next part of a mount's place, made when it is missing and the folder is ours. In a folder of the host nothing is ever made: a sandbox
+ * leaves no trace there.
+ */
+static int place_part(struct view *view, int at, const char *part, bool last, bool is_folder, const struct sandbox_mount *mount)
+{
+	int fd = openat2_raw(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+	struct stat st;
+
+	if (fd != -ENOENT)
+		return fd;
+	if (fstat(at, &st) < 0)
+		return -errno;
+	if (st.st_dev != view->dev)
+		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ENOENT,
+					  "%s cannot be shown at %s: that does not exist in what is already shown there; make it on the host, or choose another place",
+					  mount->host, mount->at);
+	if (last && !is_folder) {
+		cleanup_fd int made = openat(at, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+		if (made < 0)
+			return -errno;
+	} else if (mkdirat(at, part, 0755) < 0) {
+		return -errno;
+	}
+	return openat2_raw(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+}
+
+/* The descriptor of the mount's place in the new root. */
+static int place(struct view *view, const struct sandbox_mount *mount, bool is_folder)
+{
+	cleanup_fd int at = openat2_raw(view->root, ".", O_PATH | O_DIRECTORY, 0);
+	const char *p = mount->at;
+
+	while (at >= 0 && *p) {
+		char part[NAME_MAX + 1];
+		size_t len;
+		int next;
+
+		p += strspn(p, "/");
+		len = strcspn(p, "/");
+		if (len == 0)
+			break;
+		memcpy(part, p, len);
+		part[len] = '\0';
+		p += len;
+		next = place_part(view, at, part, *p == '\0', is_folder, mount);
+		fd_close(&at);
+		at = next;
+	}
+	return fd_take(&at);
+}
+
+/* The detached tree of one plan mount. As root the launcher has opened it, because only it may read and map it. */
+static int plan_tree(struct view *view, size_t index)
+{
+	const struct sandbox_mount *mount = &view->inside->plan->mounts[index];
+	cleanup_fd int host = -1;
+	int tree;
+
+	if (view->inside->ranged)
+		return view->inside->trees[index];
+	host = sandbox_host_open(mount->host, view->report);
+	if (host < 0)
+		return host;
+	tree = sandbox_tree(host, mount->writable ? SANDBOX_WRITABLE : SANDBOX_READ_ONLY, -1);
+	return tree < 0 ? fail(view, -tree, "show", mount->at) : tree;
+}
+
+static int plan_mount(struct view *view, size_t index)
+{
+	const struct sandbox_mount *mount = &view->inside->plan->mounts[index];
+	cleanup_fd int tree = plan_tree(view, index), at = -1;
+	struct stat from, to;
+
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &from) < 0)
+		return fail(view, errno, "show", mount->at);
+	at = place(view, mount, S_ISDIR(from.st_mode));
+	if (at == -ELOOP)
+		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ELOOP, "%s cannot be shown at %s: a part of that is a symbolic link inside",
+					  mount->host, mount->at);
+	if (at < 0 || fstat(at, &to) < 0)
+		return view->report->fault.text[0] ? at : fail(view, at < 0 ? -at : errno, "show", mount->at);
+	if (S_ISDIR(from.st_mode) != S_ISDIR(to.st_mode))
+		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ENOTDIR, "%s cannot be shown at %s: one is a folder, the other is not",
+					  mount->host, mount->at);
+	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return fail(view, errno, "show", mount->at);
+	return 0;
+}
+
+/* Shorter places first, so that one within another lies on top of it. */
+static int plan_mounts(struct view *view)
+{
+	const struct sandbox_plan *plan = view->inside->plan;
+	size_t order[SANDBOX_MOUNTS_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		size_t j = i;
+
+		for (; j > 0 && strcmp(plan->mounts[order[j - 1]].at, plan->mounts[i].at) > 0; j--)
+			order[j] = order[j - 1];
+		order[j] = i;
+	}
+	for (size_t i = 0; i < plan->mount_count && r == 0; i++)
+		r = plan_mount(view, order[i]);
+	return r;
+}
+
+/* ---- moving in ---- */
+
+/* The new root becomes "/", the host's is let go, and nothing of ours but the scratch folders can be written. */
+static int move_in(struct view *view)
+{
+	struct mount_attr attr = { .attr_set = SANDBOX_READ_ONLY };
+
+	if (fchdir(view->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return fail(view, errno, "move into", "the root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return fail(view, errno, "leave", "the host's root");
+	if (mount_setattr(view->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return fail(view, errno, "protect", "the root");
+	if (chdir("/") < 0)
+		return fail(view, errno, "enter", "the root");
+	return 0;
+}
+
+int sandbox_view_enter(const struct sandbox_inside *inside, struct sandbox_report *report)
+{
+	struct view view = { .inside = inside, .report = report, .root = -1 };
+	int (*const steps[])(struct view *) = { root_new, system_folders, etc_build, dev_build, proc_build, scratch_build, plan_mounts, move_in };
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++)
+		r = steps[i](&view);
+	fd_close(&view.root);
+	return r;
+}
