@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-static void sentence(struct sandbox_report *report, enum sandbox_stage stage, int error, const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0)))
+sentence(struct sandbox_report *report, enum sandbox_stage stage, int error, const char *format, va_list args)
 {
 	report->stage = (uint32_t)stage;
 	report->fault.error = error;

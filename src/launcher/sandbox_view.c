@@ -1,6 +1,5 @@
 #include "launcher/sandbox_view.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -286,32 +285,52 @@ static int system_folders(struct view *view)
 
 /* Of the host's /etc only what describes the system's software to itself, and nobody's accounts, keys or passwords. */
 static const char *const etc_names[] = {
-	"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ca-certificates.conf", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf",
-	"pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.cnf", "crypto-policies", "localtime", "timezone", "mime.types",
-	"magic", "magic.mime", "fonts", "terminfo", "inputrc", "services", "protocols", "rpc", "gai.conf", "host.conf", "os-release",
-	"lsb-release", "debian_version", "locale.alias", "locale.conf", "perl", "python3", "xattr.conf", "R", "maven",
+	"ld.so.cache", "alternatives", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem",
+	"pki/tls/openssl.cnf", "crypto-policies", "localtime", "timezone", "mime.types", "fonts", "services", "protocols", "os-release",
+	"lsb-release", "debian_version", "locale.conf", "python3", "R", "maven",
 };
+
+/* The folders of our own that lead to `path`. */
+static int parents(struct view *view, const char *path)
+{
+	char part[80];
+
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r;
+
+		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
+		r = folder(view, part, 0755);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
 
 /* Shows one name of the host's /etc, if it is there. A link into /usr is made again, anything else is shown where the link leads. */
 static int etc_entry(struct view *view, int etc, const char *name)
 {
 	char path[80], target[256];
-	cleanup_fd int host = -1;
+	cleanup_fd int host = openat2_raw(etc, name, O_PATH | O_NOFOLLOW, RESOLVE_NO_MAGICLINKS);
 	struct stat st;
-	ssize_t len = readlinkat(etc, name, target, sizeof(target) - 1);
+	ssize_t len;
 	int r;
 
-	snprintf(path, sizeof(path), "etc/%s", name);
-	if (len > 0) {
-		target[len] = '\0';
-		if (strncmp(target, "/usr/", 5) == 0 || strncmp(target, "../usr/", 7) == 0)
-			return symlinkat(target, view->root, path) < 0 ? fail(view, errno, "link", path) : 0;
-	}
-	host = openat2_raw(etc, name, O_PATH, RESOLVE_NO_MAGICLINKS);
 	if (host == -ENOENT || host == -EACCES || host == -ENOTDIR)
 		return 0;
-	if (host < 0 || fstat(host, &st) < 0)
-		return fail(view, host < 0 ? -host : errno, "show", path);
+	snprintf(path, sizeof(path), "etc/%s", name);
+	r = host < 0 ? host : parents(view, path);
+	if (r < 0 || fstat(host, &st) < 0)
+		return fail(view, r < 0 ? -r : errno, "show", path);
+	if (S_ISLNK(st.st_mode)) {
+		len = readlinkat(host, "", target, sizeof(target) - 1);
+		target[len < 0 ? 0 : len] = '\0';
+		if (strncmp(target, "/usr/", 5) == 0 || strncmp(target, "../usr/", 7) == 0)
+			return symlinkat(target, view->root, path) < 0 ? fail(view, errno, "link", path) : 0;
+		fd_close(&host);
+		host = openat2_raw(etc, name, O_PATH, RESOLVE_NO_MAGICLINKS);
+		if (host < 0 || fstat(host, &st) < 0)
+			return 0;
+	}
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return 0;
 	r = S_ISDIR(st.st_mode) ? folder(view, path, 0755) : file(view, path, "");
@@ -345,15 +364,10 @@ static int etc_written(struct view *view)
 
 static int etc_build(struct view *view)
 {
-	static const char *const folders[] = { "etc", "etc/ssl", "etc/pki", "etc/pki/tls" };
 	const struct sandbox_names *extra = &view->inside->common->extra_etc;
 	cleanup_fd int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = 0;
+	int r = etc < 0 ? fail(view, errno, "read the host's", "/etc") : folder(view, "etc", 0755);
 
-	if (etc < 0)
-		return fail(view, errno, "read the host's", "/etc");
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)
-		r = folder(view, folders[i], 0755);
 	for (size_t i = 0; i < sizeof(etc_names) / sizeof(etc_names[0]) && r == 0; i++)
 		r = etc_entry(view, etc, etc_names[i]);
 	for (size_t i = 0; i < extra->count && r == 0; i++)
@@ -395,18 +409,6 @@ static int dev_build(struct view *view)
 	return r;
 }
 
-/* Hides one name of /proc behind something empty. */
-static int mask(struct view *view, int proc, const char *name, int empty)
-{
-	cleanup_fd int tree = open_tree(empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-
-	if (tree < 0)
-		return fail(view, errno, "mask /proc/", name);
-	if (move_mount(tree, "", proc, name, MOVE_MOUNT_F_EMPTY_PATH) == 0 || errno == ENOENT)
-		return 0;
-	return fail(view, errno, "mask /proc/", name);
-}
-
 /*
  * A /proc of the sandbox's own processes, read-only as a whole: no writing to /proc/self/mem, sysctls, sysrq-trigger or any attribute. Process 1
  * does not show (hidepid): it is a copy of the launcher.
@@ -414,24 +416,37 @@ static int mask(struct view *view, int proc, const char *name, int empty)
 static int proc_build(struct view *view)
 {
 	static const char *const options[] = { "hidepid", "invisible", NULL };
-	const struct sandbox_names *masks = &view->inside->common->masks;
-	cleanup_fd int empty_file = -1, empty_folder = -1, proc = -1;
+	cleanup_fd int proc = -1;
 	int r = folder(view, "proc", 0555);
 
-	if (r == 0)
-		r = folder(view, "dev/.empty", 0555);
-	if (r == 0)
-		r = file(view, "dev/.none", "");
 	if (r < 0)
 		return r;
 	proc = new_fs("proc", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (proc < 0)
 		return sandbox_fail(view->report, SANDBOX_STAGE_PROC, -proc, "cannot mount a new /proc in the sandbox");
-	r = attach(view, proc, "proc");
-	empty_folder = openat(view->root, "dev/.empty", O_PATH | O_CLOEXEC);
-	empty_file = openat(view->root, "dev/.none", O_PATH | O_CLOEXEC);
-	for (size_t i = 0; i < masks->count && r == 0; i++)
-		r = mask(view, proc, masks->name[i], masks->folder[i] ? empty_folder : empty_file);
+	return attach(view, proc, "proc");
+}
+
+/*
+ * Hides what /proc tells of the host behind something empty. After moving in, by the one-call form of a bind mount: both paths lie in what this
+ * process has just made, and nobody else is there yet.
+ */
+static int proc_mask(struct view *view)
+{
+	const struct sandbox_names *masks = &view->inside->common->masks;
+	int r = folder(view, "dev/.empty", 0555);
+
+	if (r == 0)
+		r = file(view, "dev/.none", "");
+	for (size_t i = 0; i < masks->count && r == 0; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "proc/%s", masks->name[i]);
+		if (mount(masks->folder[i] ? "dev/.empty" : "dev/.none", path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+			r = fail(view, errno, "mask", path);
+	}
+	if (r == 0 && (unlinkat(view->root, "dev/.none", 0) < 0 || unlinkat(view->root, "dev/.empty", AT_REMOVEDIR) < 0))
+		r = fail(view, errno, "clear", "dev");
 	return r;
 }
 
@@ -571,26 +586,30 @@ static int plan_mounts(struct view *view)
 
 /* ---- moving in ---- */
 
-/* The new root becomes "/", the host's is let go, and nothing of ours but the scratch folders can be written. */
+/* The new root becomes "/", and the host's is let go. */
 static int move_in(struct view *view)
 {
-	struct mount_attr attr = { .attr_set = SANDBOX_READ_ONLY };
-
 	if (fchdir(view->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail(view, errno, "move into", "the root");
 	if (umount2(".", MNT_DETACH) < 0)
 		return fail(view, errno, "leave", "the host's root");
-	if (mount_setattr(view->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return fail(view, errno, "protect", "the root");
-	if (chdir("/") < 0)
-		return fail(view, errno, "enter", "the root");
-	return 0;
+	return chdir("/") < 0 ? fail(view, errno, "enter", "the root") : 0;
+}
+
+/* From here on nothing of our own but the scratch folders can be written. */
+static int root_close(struct view *view)
+{
+	struct mount_attr attr = { .attr_set = SANDBOX_READ_ONLY };
+
+	return mount_setattr(view->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? fail(view, errno, "protect", "the root") : 0;
 }
 
 int sandbox_view_enter(const struct sandbox_inside *inside, struct sandbox_report *report)
 {
 	struct view view = { .inside = inside, .report = report, .root = -1 };
-	int (*const steps[])(struct view *) = { root_new, system_folders, etc_build, dev_build, proc_build, scratch_build, plan_mounts, move_in };
+	int (*const steps[])(struct view *) = {
+		root_new, system_folders, etc_build, dev_build, proc_build, scratch_build, plan_mounts, move_in, proc_mask, root_close,
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++)
