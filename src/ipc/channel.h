@@ -4,6 +4,7 @@
  *
  * A channel breaks when its peer closes it, sends what the table does not permit, or stops reading while the bounded queue fills.
  * Then `broken` is called once, from the event loop and never from inside channel_send; the owner frees the channel there or later.
+ * What a peer sent before it closed is handed on first, also when it closed with messages of ours unread.
  */
 #pragma once
 
@@ -31,14 +32,20 @@ void channel_set_phase(struct channel *channel, enum channel_phase phase);
 
 /*
  * Sends, or queues what the socket does not take now. Descriptors are duplicated by the kernel and stay the caller's. The message must be one
- * that this end may send (asserted). 0; -EPIPE when the channel is broken; -ENOBUFS when its queue is full (it breaks then); or an encoding error.
+ * that this end may send (asserted). 0; -EPIPE when the peer is gone or the channel broken; -ENOBUFS when its queue is full (it breaks then); or an encoding error.
  */
 int channel_send(struct channel *channel, enum message_type type, const void *msg);
 
-/* Handles what has arrived, without waiting. The owner uses it to read one peer before another. */
+/*
+ * Handles what has arrived, without waiting. The owner uses it to read one peer before another. A handler may have freed the channel
+ * by the time this returns; `broken` still comes from the event loop.
+ */
 void channel_drain(struct channel *channel);
 
-/* Blocks until what is queued is sent or the channel breaks; for the last words before an exit. */
+/*
+ * Blocks until what is queued is sent or the channel breaks; for the last words before an exit. A peer that takes nothing for two seconds
+ * is given up.
+ */
 void channel_flush(struct channel *channel);
 
 enum process channel_peer(const struct channel *channel);
