@@ -126,29 +126,29 @@ static int put_slice(struct buf *out, const struct field *f, struct slice s)
 	return r < 0 ? r : buf_add_slice(out, s);
 }
 
-/* Checks that `list` is `count` texts and nothing else. */
-static bool list_ok(const struct message_list *list, const struct field *f)
+/* Checks that `list` is `count` texts and nothing else: 0, -EINVAL, or -EMSGSIZE when there is too much of it. */
+static int list_check(const struct message_list *list, const struct field *f)
 {
 	struct slice item;
 	size_t at = 0, text = 0;
 	uint32_t count = 0;
 
 	while (message_list_next(list, &at, &item)) {
-		if (!is_text(item))
-			return false;
 		text += item.len;
-		count++;
+		if (++count > f->items || text > f->max)
+			return -EMSGSIZE;
+		if (!is_text(item))
+			return -EINVAL;
 	}
-	return at == list->bytes.len && count == list->count && count <= f->items && text <= f->max;
+	return at == list->bytes.len && count == list->count ? 0 : -EINVAL;
 }
 
 static int put_list(struct buf *out, const struct field *f, const struct message_list *list)
 {
-	int r;
+	int r = list_check(list, f);
 
-	if (!list_ok(list, f))
-		return -EMSGSIZE;
-	r = put_int(out, list->count, 4);
+	if (r == 0)
+		r = put_int(out, list->count, 4);
 	if (r == 0)
 		r = put_int(out, list->bytes.len, 4);
 	return r < 0 ? r : buf_add_slice(out, list->bytes);
@@ -238,7 +238,7 @@ static const char *get_list(struct slice *bytes, const struct field *f, struct m
 		return "a field is missing";
 	out->count = (uint32_t)get_int(p, 4);
 	why = get_slice(bytes, &raw, &out->bytes);
-	if (!why && !list_ok(out, f))
+	if (!why && list_check(out, f) < 0)
 		why = "a list is malformed";
 	return why;
 }
@@ -334,6 +334,7 @@ int message_list_make(char *const *strings, struct buf *out, struct message_list
 		if (r < 0)
 			return r;
 	}
-	*ret_list = (struct message_list){ .count = count, .bytes = slice_of(out->ptr + start, out->len - start) };
+	/* Of no strings at all, `out` may have no memory yet to point into. */
+	*ret_list = (struct message_list){ .count = count, .bytes = slice_of(count ? out->ptr + start : NULL, out->len - start) };
 	return 0;
 }

@@ -87,5 +87,8 @@ void message_clear(struct message *message);
 /* Walks a list: true and the next item, or false at its end. Start with *at = 0. */
 bool message_list_next(const struct message_list *list, size_t *at, struct slice *ret_item);
 
-/* Makes a list from NULL-terminated strings into `out`, which must outlive it. 0 or a buf error. */
+/*
+ * Makes a list from NULL-terminated strings into `out`, which must outlive it and not grow meanwhile: each list has a buffer of its own.
+ * 0 or a buf error.
+ */
 int message_list_make(char *const *strings, struct buf *out, struct message_list *ret_list);
