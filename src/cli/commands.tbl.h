@@ -1,0 +1,37 @@
+/*
+ * The command line: every option, and every command with the options that it takes. This table makes the parser and the help (cli.c), and the manual
+ * pages are tested against it.
+ *
+ * OPTION(name, value, what): `value` names the option's value for people, "" for a flag.
+ * COMMAND(name, operands, most operands, what, options)
+ */
+
+#ifdef OPTION
+OPTION(help, "", "show this help")
+OPTION(json, "", "print JSON")
+OPTION(policy, "FILE", "the policy; else the user's bawn.yaml, else the project's")
+OPTION(agent, "NAME", "who calls; `bawn mcp` may leave it out when the policy has one agent")
+OPTION(server, "NAME", "the MCP server; may be left out when the agent may use one only")
+OPTION(token_file, "FILE", "the file with the agent's token")
+OPTION(linger, "SECONDS", "end after so long without a session (default: never)")
+OPTION(ready_fd, "FD", "write \"ok\" or the reason there once it is known")
+OPTION(session, "N", "only this session")
+OPTION(kind, "KIND", "only entries of this kind, or kinds beginning with it")
+OPTION(tool, "NAME", "only calls of this tool")
+OPTION(since, "N", "from entry N on")
+OPTION(limit, "N", "at most the newest N")
+OPTION(key, "FILE", "verify with this public key instead of the log's own")
+#endif
+
+#ifdef COMMAND
+COMMAND(check, "[FILE]", 1, "is a policy valid, and what in it deserves a second look?", OPT(policy) OPT(json))
+COMMAND(serve, "", 0, "run the family of a policy in the foreground", OPT(policy) OPT(linger) OPT(ready_fd))
+COMMAND(mcp, "", 0, "be an MCP server on standard input and output, with Bawn between", OPT(policy) OPT(agent) OPT(server) OPT(token_file))
+COMMAND(audit, "list|show N|verify", 2, "read the record, and prove that nothing was changed",
+	OPT(policy) OPT(json) OPT(agent) OPT(session) OPT(kind) OPT(tool) OPT(since) OPT(limit) OPT(key))
+COMMAND(status, "", 0, "what runs, and what each process is confined by", OPT(policy) OPT(json))
+COMMAND(reload, "", 0, "take up the changed policy, whole or not at all", OPT(policy))
+COMMAND(shutdown, "", 0, "end the family of a policy", OPT(policy))
+COMMAND(trust, "[FILE]", 1, "accept a project's policy as it is now", OPT(policy))
+COMMAND(agent, "new NAME", 2, "make an agent's token", OPT(policy) OPT(token_file))
+#endif

@@ -1,0 +1,109 @@
+#include "cli/control.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "ipc/channel.h"
+
+struct question {
+	struct event_base *loop;
+	struct control_answer *answer;
+	int result;
+};
+
+int control_connect(const struct place *place)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_fd int folder = open(place->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+
+	if (folder < 0)
+		return -errno;
+	/* Through the folder's descriptor: a path may be longer than a socket's address. */
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control.sock", folder);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return fd_take(&fd);
+}
+
+static void on_message(void *ctx, struct channel *channel, struct message *m)
+{
+	struct question *q = ctx;
+	struct control_answer *a = q->answer;
+
+	(void)channel;
+	if (m->type == MSG_cli_part) {
+		if (m->cli_part.json.len && ((a->json.len && buf_add_char(&a->json, ',') < 0) || buf_add_slice(&a->json, m->cli_part.json) < 0))
+			q->result = -ENOMEM;
+		return;
+	}
+	a->status = m->cli_done.status;
+	a->entry = m->cli_done.entry;
+	snprintf(a->code, sizeof(a->code), "%.*s", SLICE_ARG(m->cli_done.code));
+	q->result = buf_add_slice(&a->text, m->cli_done.text);
+	event_base_loopbreak(q->loop);
+}
+
+static void on_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct question *q = ctx;
+
+	(void)channel;
+	q->result = why ? -EBADMSG : -EPIPE;
+	event_base_loopbreak(q->loop);
+}
+
+int control_ask(int fd, enum message_type type, const void *msg, struct control_answer *ret_answer)
+{
+	static const struct channel_ops ops = { on_message, on_broken };
+	struct question q = { .answer = ret_answer, .result = -EPIPE };
+	struct channel *channel = NULL;
+	int r;
+
+	*ret_answer = (struct control_answer){ .text = BUF_INIT(65536), .json = BUF_INIT(4 * 1024 * 1024) };
+	q.loop = event_base_new();
+	if (!q.loop) {
+		close(fd);
+		return -ENOMEM;
+	}
+	r = channel_new(q.loop, fd, PROCESS_CLI, PROCESS_CONSOLE, &ops, &q, &channel);
+	if (r == 0) {
+		channel_set_phase(channel, PHASE_SERVING);
+		r = channel_send(channel, type, msg);
+	}
+	if (r == 0) {
+		event_base_dispatch(q.loop);
+		r = q.result;
+	}
+	channel_free(channel);
+	event_base_free(q.loop);
+	if (r < 0)
+		control_answer_free(ret_answer);
+	return r;
+}
+
+void control_answer_free(struct control_answer *a)
+{
+	buf_free(&a->text);
+	buf_free(&a->json);
+}
+
+int control_ask_running(const struct place *place, enum message_type type, const void *msg, struct control_answer *ret_answer)
+{
+	int fd = control_connect(place), r;
+
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return cli_error(CLI_REFUSED, "no family of %s is running (start one with `bawn serve`)", place->policy);
+	if (fd < 0)
+		return cli_error(CLI_REFUSED, "cannot reach the family of %s: %s", place->policy, strerror(-fd));
+	r = control_ask(fd, type, msg, ret_answer);
+	if (r == -EPIPE)
+		return cli_error(CLI_REFUSED, "the family ended or closed the connection before it answered");
+	return r < 0 ? cli_error(CLI_REFUSED, "the family's answer could not be read: %s", strerror(-r)) : CLI_OK;
+}
