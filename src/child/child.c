@@ -26,25 +26,39 @@ int child_begin(enum process self, const struct channel_ops *ops, void *ctx, str
 	return 0;
 }
 
+void child_fatal(struct child *child, const char *why)
+{
+	struct msg_fatal fatal = { .why = slice_str(why) };
+
+	log_error("%s", why);
+	channel_send(child->init, MSG_fatal, &fatal);
+}
+
+int child_confine_self(struct child *child, const struct confine_plan *plan)
+{
+	struct confine_fault fault;
+	int r = confine_self(plan, &child->report, &fault);
+
+	if (r < 0)
+		child_fatal(child, fault.text);
+	return r;
+}
+
+int child_ready(struct child *child)
+{
+	struct msg_ready ready = { .report = slice_of(&child->report, sizeof(child->report)) };
+	int r = channel_send(child->init, MSG_ready, &ready);
+
+	if (r == 0)
+		channel_set_phase(child->init, PHASE_SERVING);
+	return r;
+}
+
 int child_confine(struct child *child, const struct confine_plan *plan)
 {
-	struct confine_report report = { 0 };
-	struct confine_fault fault;
-	struct msg_ready ready = { .report = slice_of(&report, sizeof(report)) };
-	int r = confine_self(plan, &report, &fault);
+	int r = child_confine_self(child, plan);
 
-	if (r < 0) {
-		struct msg_fatal fatal = { .why = slice_str(fault.text) };
-
-		log_error("%s", fault.text);
-		channel_send(child->init, MSG_fatal, &fatal);
-		return r;
-	}
-	r = channel_send(child->init, MSG_ready, &ready);
-	if (r < 0)
-		return r;
-	channel_set_phase(child->init, PHASE_SERVING);
-	return 0;
+	return r < 0 ? r : child_ready(child);
 }
 
 int child_run(struct child *child)

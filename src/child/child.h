@@ -13,6 +13,7 @@ struct child {
 	enum process self;
 	struct event_base *loop;
 	struct channel *init;
+	struct confine_report report;
 };
 
 /* Makes the loop and the channel on FD_INIT_CHANNEL. What else the process opens, it opens between this and child_confine. 0 or -errno. */
@@ -20,6 +21,13 @@ int child_begin(enum process self, const struct channel_ops *ops, void *ctx, str
 
 /* Confines, tells init, and lets messages in. On failure the reason is logged and told to init; the process must exit. */
 int child_confine(struct child *child, const struct confine_plan *plan);
+
+/* The same in two steps, for a process that must read something of its own, confined, before it can say that it is ready. */
+int child_confine_self(struct child *child, const struct confine_plan *plan);
+int child_ready(struct child *child);
+
+/* The process cannot go on, and a restart would not help: tells init why. The process must exit. */
+void child_fatal(struct child *child, const char *why);
 
 /* Handles events until event_base_loopbreak or loopexit; then sends what is queued for init. The exit status. */
 int child_run(struct child *child);
