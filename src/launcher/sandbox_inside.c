@@ -307,18 +307,20 @@ static pid_t program_start(const struct sandbox_inside *inside, struct sandbox_r
 
 /*
  * Waits for the program and whatever is orphaned to it, and ends as the program ended. Its own end takes everything inside with it: the
- * kernel kills the whole process namespace.
+ * kernel kills the whole process namespace. Bare system calls: its filter knows two, and not what a library might add to them.
  */
-static noreturn void keep(pid_t program)
+static noreturn void keep(const struct sandbox_inside *inside, pid_t program)
 {
+	if (sandbox_filter_install(&inside->common->keeper) < 0)
+		_exit(125);
 	for (;;) {
-		int status;
-		pid_t pid = wait4(-1, &status, 0, NULL);
+		int status = 0;
+		long pid = syscall(SYS_wait4, -1, &status, 0, NULL);
 
 		if (pid == program)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-		if (pid < 0 && errno != EINTR)
-			_exit(125);
+			syscall(SYS_exit_group, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		else if (pid < 0 && errno != EINTR)
+			syscall(SYS_exit_group, 125);
 	}
 }
 
@@ -359,8 +361,5 @@ noreturn void sandbox_inside(const struct sandbox_inside *inside)
 	close(status_fd);
 	if (!program)
 		_exit(0);
-	r = sandbox_filter_install(&inside->common->keeper);
-	if (r < 0)
-		_exit(125);
-	keep(program);
+	keep(inside, program);
 }
