@@ -1,0 +1,221 @@
+// The gateway speaks MCP over stdio as the revision 2025-11-25 says, and takes nothing else.
+
+import assert from 'node:assert/strict';
+import {houseTest, oddPolicy} from './lib/check.mjs';
+import {assertGranted, assertRefused, eventually, npmServer, processTable, textOf} from './lib/house.mjs';
+
+const versions = ['2025-11-25', '2025-06-18', '2024-11-05'];
+
+houseTest('initialize agrees on each supported version', oddPolicy(), async (house) => {
+	for (const version of versions) {
+		const client = house.raw('dev', 'odd');
+		const {result} = await client.initialize(version);
+		assert.equal(result.protocolVersion, version);
+		assert.equal(typeof result.serverInfo.name, 'string');
+		assert.deepEqual(Object.keys(result.capabilities), ['tools'], 'what is not carried is not advertised');
+		await client.end();
+	}
+});
+
+houseTest('a version that is not known is answered with the newest', oddPolicy(), async (house) => {
+	const {result} = await house.raw('dev', 'odd').initialize('2199-01-01');
+	assert.equal(result.protocolVersion, versions[0]);
+});
+
+houseTest('ping is answered, also before initialize', oddPolicy(), async (house) => {
+	const client = house.raw('dev', 'odd');
+	assert.deepEqual((await client.request('ping')).result, {});
+	await client.initialize();
+	assert.deepEqual((await client.request('ping', undefined, 'a string id')).result, {});
+});
+
+houseTest('nothing is called before initialize', oddPolicy(), async (house) => {
+	const client = house.raw('dev', 'odd');
+	const answer = await client.call('echo', {text: 'early'});
+	assert.ok(answer.error, JSON.stringify(answer));
+});
+
+houseTest('tools/list has what is granted, under its own names', (house) => ({
+	...oddPolicy()(house),
+	agents: {dev: {allow: ['odd.echo', 'odd.large'], ask: ['odd.starts'], deny: ['odd.large']}},
+}), async (house) => {
+	const client = await house.connect('dev', 'odd');
+	const {tools} = await client.listTools();
+	assert.deepEqual(tools.map(({name}) => name).sort(), ['echo', 'starts']);
+	const echo = tools.find(({name}) => name === 'echo');
+	assert.deepEqual(echo.inputSchema, {type: 'object', properties: {text: {type: 'string'}}, required: ['text'], additionalProperties: false});
+});
+
+houseTest('the real servers work through the official client', (house) => ({
+	version: 1,
+	servers: {
+		files: npmServer('@modelcontextprotocol/server-filesystem', {args: ['/work'], workspace: house.folder('workspace')}),
+		memory: npmServer('@modelcontextprotocol/server-memory', {workspace: house.folder('memory'), env: {MEMORY_FILE_PATH: '/work/memory.jsonl'}}),
+	},
+	tools: {'files.*': {effect: 'write'}, 'memory.*': {effect: 'write'}},
+	agents: {dev: {allow: ['files.*', 'memory.*']}},
+}), async (house) => {
+	const files = await house.connect('dev', 'files', {capabilities: {roots: {listChanged: true}, sampling: {}}});
+	// listTools() makes the SDK check every later result against the tool's output schema.
+	assert.ok((await files.listTools()).tools.length >= 10);
+	assertGranted(await files.callTool({name: 'write_file', arguments: {path: '/work/a.txt', content: 'héllo € 😀\n'}}));
+	const read = await files.callTool({name: 'read_text_file', arguments: {path: '/work/a.txt'}});
+	assertGranted(read, 'héllo € 😀');
+	assert.deepEqual(read.structuredContent, {content: 'héllo € 😀\n'});
+	assert.equal(read._meta['bawn/integrity'], 'untrusted');
+	const memory = await house.connect('dev', 'memory');
+	await memory.listTools();
+	assertGranted(await memory.callTool({name: 'create_entities', arguments: {entities: [{name: 'a', entityType: 'b', observations: ['c']}]}}));
+	assertGranted(await memory.callTool({name: 'read_graph', arguments: {}}), '"a"');
+	// An error of the tool's own is passed on as what it is: not a refusal.
+	const missing = await files.callTool({name: 'read_text_file', arguments: {path: '/work/none'}});
+	assert.equal(missing.isError, true);
+	assert.equal(missing._meta['bawn/code'], undefined);
+});
+
+houseTest('calls of one session run at the same time, and answers find their calls', oddPolicy(), async (house) => {
+	const client = await house.connect('dev', 'odd');
+	const meet = await Promise.all(Array.from({length: 20}, () => client.callTool({name: 'rendezvous', arguments: {name: 'r', size: 20}})));
+	for (const result of meet)
+		assertGranted(result, 'met 20');
+	const echoes = await Promise.all(Array.from({length: 50}, (_, i) => client.callTool({name: 'echo', arguments: {text: `number ${i}`}})));
+	assert.deepEqual(echoes.map(textOf), Array.from({length: 50}, (_, i) => `number ${i}`));
+	const entries = echoes.map(({_meta}) => _meta['bawn/entry']);
+	assert.equal(new Set(entries).size, 50, 'each call has an entry of its own');
+});
+
+houseTest('several clients at once, each with a server of its own', oddPolicy(), async (house) => {
+	const clients = await Promise.all([1, 2, 3].map(() => house.connect('dev', 'odd')));
+	const results = await Promise.all(clients.map((client, i) => client.callTool({name: 'echo', arguments: {text: `client ${i}`}})));
+	assert.deepEqual(results.map(textOf), ['client 0', 'client 1', 'client 2']);
+	const {sessions} = await house.status();
+	assert.equal(new Set(sessions.map(({pid}) => pid)).size, 3);
+	await clients[0].close();
+	assertGranted(await clients[1].callTool({name: 'echo', arguments: {text: 'still here'}}), 'still here');
+});
+
+houseTest('an id may be a string or a number, and comes back as it was', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	for (const id of ['text', '', '7', 7, 0, -3, 9007199254740991]) {
+		const answer = await client.request('tools/call', {name: 'echo', arguments: {text: 'x'}}, id);
+		assert.strictEqual(answer.id, id);
+		assertGranted(answer.result, 'x');
+	}
+});
+
+houseTest('progress of a call reaches its caller, and only its own', oddPolicy(), async (house) => {
+	const client = await house.connect('dev', 'odd');
+	const seen = [];
+	const result = await client.callTool({name: 'progress', arguments: {steps: 3}}, undefined, {onprogress: (progress) => seen.push(progress)});
+	assertGranted(result, '"progressToken":true');
+	assert.deepEqual(seen.map(({progress, total}) => [progress, total]), [[1, 3], [2, 3], [3, 3]]);
+	const raw = await house.openRaw('dev', 'odd');
+	assertGranted((await raw.call('false_progress', {})).result, 'sent');
+	assert.equal(raw.received.filter(({method}) => method === 'notifications/progress').length, 0);
+	assertGranted((await raw.call('progress', {steps: 1}, {progressToken: 'mine'})).result);
+	assert.deepEqual(raw.received.filter(({method}) => method === 'notifications/progress').map(({params}) => params.progressToken), ['mine']);
+});
+
+houseTest('a cancelled call is cancelled at the server, and answered no more', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const id = client.nextId();
+	await client.send({jsonrpc: '2.0', id, method: 'tools/call', params: {name: 'never', arguments: {}}});
+	// A call that waits for the same server tells that the first one has reached it.
+	assertGranted((await client.call('echo', {text: 'order'})).result);
+	await client.send({jsonrpc: '2.0', method: 'notifications/cancelled', params: {requestId: id, reason: 'changed my mind'}});
+	assertGranted((await client.call('cancellations', {})).result, '^1$');
+	assert.ok(!client.received.some((message) => message.id === id));
+	const outcome = (await house.entries()).find((entry) => JSON.stringify(entry).includes('"cancelled"'));
+	assert.ok(outcome, 'the cancellation is on the log');
+});
+
+houseTest('what is not carried is refused', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const methods = ['resources/list', 'resources/read', 'prompts/list', 'completion/complete', 'logging/setLevel', 'tasks/list', 'no/such', 'initialize2'];
+	for (const method of methods)
+		assert.equal((await client.request(method, {})).error?.code, -32601, method);
+	assertGranted((await client.call('echo', {text: 'on'})).result, 'on');
+});
+
+houseTest('a second initialize is refused', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const answer = await client.request('initialize', {protocolVersion: versions[0], capabilities: {}, clientInfo: {name: 'x', version: '1'}});
+	assert.ok(answer.error, JSON.stringify(answer));
+});
+
+houseTest('requests of a server to its client are not carried', oddPolicy(), async (house) => {
+	const client = await house.connect('dev', 'odd', {capabilities: {sampling: {}, roots: {}}});
+	assertGranted(await client.callTool({name: 'asks_client', arguments: {}}), '-32601');
+});
+
+// Bytes that are no message: an error where an id is known, else the peer is closed; others go on, and it is on the log.
+const broken = {
+	'no JSON at all': 'GET / HTTP/1.1\n',
+	'a batch': '[{"jsonrpc":"2.0","id":1,"method":"ping"}]\n',
+	'half a message': '{"jsonrpc":"2.0","id":1\n',
+	'trailing bytes': '{"jsonrpc":"2.0","id":1,"method":"ping"} true\n',
+	'bytes that are no UTF-8': Buffer.concat([Buffer.from('{"jsonrpc":"2.0","id":1,"method":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]),
+	'the method twice': '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}\n',
+	'nested too deep': `{"jsonrpc":"2.0","id":1,"method":"ping","params":${'['.repeat(5000)}${']'.repeat(5000)}}\n`,
+	'another version of JSON-RPC': '{"jsonrpc":"1.0","id":1,"method":"ping"}\n',
+	'an id that is neither string nor number': '{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}\n',
+};
+
+for (const [name, bytes] of Object.entries(broken)) {
+	houseTest(`malformed: ${name}`, oddPolicy(), async (house) => {
+		const other = await house.openRaw('dev', 'odd');
+		const client = await house.openRaw('dev', 'odd');
+		const before = client.received.length;
+		await client.write(bytes);
+		const answered = client.until((message) => client.received.indexOf(message) >= before, 'an answer').catch(() => undefined);
+		const answer = await Promise.race([answered, client.closed.then(() => undefined)]);
+		assert.ok(answer === undefined || answer.error, JSON.stringify(answer));
+		assertGranted((await other.call('echo', {text: 'unharmed'})).result, 'unharmed');
+		assert.ok((await house.entries()).some((entry) => entry.kind === 'peer.malformed'), 'it is on the log');
+	});
+}
+
+houseTest('malformed: a line without an end', oddPolicy(), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'odd');
+	const megabyte = 'x'.repeat(1 << 20);
+	for (let i = 0; i < 64 && !client.ended && client.child.stdin.writable; i++)
+		await client.write(megabyte);
+	await client.closed;
+	assertGranted((await other.call('echo', {text: 'unharmed'})).result, 'unharmed');
+});
+
+houseTest('arguments without one clear reading are refused, and the session goes on', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const deep = `{"a":${'['.repeat(100)}${']'.repeat(100)}}`;
+	for (const text of ['{"text":"a","text":"b"}', deep, '["a"]', '"a"', '{"text":1e999999}', '{"text":"\\ud800"}', 'null']) {
+		const id = client.nextId();
+		await client.write(`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":${text}}}\n`);
+		const answer = await client.answer(id);
+		const entry = assertRefused(answer.result, 'bad_arguments', 'arguments');
+		assert.equal((await house.entry(entry)).code ?? 'bad_arguments', 'bad_arguments');
+	}
+	assertGranted((await client.call('echo', {text: 'on'})).result, 'on');
+});
+
+houseTest('a large result and a large argument get through whole', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const {result} = await client.call('large', {bytes: 1 << 20});
+	assertGranted(result);
+	assert.equal(textOf(result).length, 1 << 20);
+	const text = 'ä'.repeat(300000);
+	assert.equal(textOf((await client.call('echo', {text})).result), text);
+});
+
+houseTest('the end of the client ends its session and its server', oddPolicy(), async (house) => {
+	const stay = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'odd');
+	assertGranted((await client.call('echo', {text: 'x'})).result);
+	const before = (await house.status()).sessions.length;
+	assert.equal(before, 2);
+	assert.equal((await client.end()).code, 0);
+	await eventually(async () => (await house.status()).sessions.length === 1, 'the end of the session');
+	const left = (await house.status()).sessions.map(({pid}) => pid);
+	assert.ok(processTable().has(left[0]));
+	assertGranted((await stay.call('echo', {text: 'y'})).result, 'y');
+});

@@ -1,0 +1,294 @@
+// The family of processes and the command line that people meet: start, reload, trust, tokens, and what wrong usage gets.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import {houseTest, oddPolicy} from './lib/check.mjs';
+import {assertGranted, assertRefused, bawn, eventually, family, ownServer, servers, survivors} from './lib/house.mjs';
+import {RawClient} from './lib/raw.mjs';
+
+const oneLine = /^bawn: [^\n]+\n$/;
+
+function twoAgents(house) {
+	return {
+		version: 1,
+		servers: {odd: ownServer('odd.mjs', {workspace: house.folder('workspace'), timeout: '20s'})},
+		tools: {'odd.*': {effect: 'read'}},
+		agents: {dev: {allow: ['odd.echo']}, ops: {allow: ['odd.*']}},
+	};
+}
+
+houseTest('five clients at once start one family', oddPolicy(), async (house) => {
+	const clients = await Promise.all([1, 2, 3, 4, 5].map(() => house.connect('dev', 'odd')));
+	await Promise.all(clients.map((client) => client.callTool({name: 'echo', arguments: {text: 'x'}}).then((result) => assertGranted(result, 'x'))));
+	const {processes, sessions} = await house.status();
+	assert.equal(sessions.length, 5);
+	for (const name of ['init', 'launcher', 'judge', 'audit', 'console'])
+		assert.equal(processes.filter((one) => one.name === name).length, 1, name);
+	assert.equal(processes.filter(({name}) => name.startsWith('gateway')).length, 5);
+	const started = (await house.entries()).filter(({kind}) => kind === 'family.start' || kind === 'init.start');
+	assert.ok(started.length <= 1);
+});
+
+houseTest('bawn serve: ready line, a second one is refused, SIGTERM ends it and everything below it', oddPolicy(), async (house) => {
+	const server = await house.serve();
+	const client = await house.openRaw('dev', 'odd');
+	assertGranted((await client.call('echo', {text: 'x'})).result);
+	const second = await house.run(['serve']);
+	assert.equal(second.code, 1, JSON.stringify(second));
+	assert.match(second.stderr, /bawn: .*(running|serves)/);
+	const members = family(server.pid);
+	assert.ok(members.length >= 7, `${members.length} processes`);
+	server.child.kill('SIGTERM');
+	assert.deepEqual(await server.closed, {code: 0, signal: null});
+	await client.closed;
+	await eventually(() => survivors(members).length === 0, 'the end of the family');
+	assert.equal((await house.run(['audit', 'verify'])).code, 0);
+});
+
+houseTest('SIGINT ends it as well, and it can start again on the same log', oddPolicy(), async (house) => {
+	const server = await house.serve();
+	server.child.kill('SIGINT');
+	assert.equal((await server.closed).code, 0);
+	const before = (await house.entries()).length;
+	await house.serve();
+	const client = await house.openRaw('dev', 'odd');
+	assertGranted((await client.call('echo', {text: 'x'})).result);
+	assert.ok((await house.entries()).length > before);
+});
+
+houseTest('bawn shutdown ends a family that bawn mcp started', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const {processes} = await house.status();
+	const members = processes.flatMap(({pid}) => family(pid));
+	await house.ok(['shutdown']);
+	await client.closed;
+	await eventually(() => survivors(members).length === 0, 'the end of the family');
+	const none = await house.run(['status']);
+	assert.equal(none.code, 1);
+	assert.match(none.stderr + none.stdout, /not running|no family|nothing/i);
+});
+
+houseTest('bawn status shows each process with the layers that confine it', oddPolicy(), async (house) => {
+	await house.openRaw('dev', 'odd');
+	const {processes, servers, agents} = await house.status();
+	assert.deepEqual([servers.map((one) => one.name ?? one), agents.map((one) => one.name ?? one)], [['odd'], ['dev']]);
+	for (const {name, pid, restarts, layers} of processes) {
+		assert.ok(Number.isInteger(pid) && Number.isInteger(restarts), name);
+		assert.ok(Object.keys(layers).length > 0, `${name} says nothing of its layers`);
+		const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+		assert.match(status, /^NoNewPrivs:\s1$/m, name);
+		if (name !== 'init')
+			assert.match(status, /^Seccomp:\s2$/m, name);
+	}
+	const text = await house.ok(['status']);
+	for (const name of ['judge', 'audit', 'launcher', 'console', 'gateway'])
+		assert.match(text.stdout, new RegExp(name));
+});
+
+for (const [how, reload] of [
+	['bawn reload', (house) => house.run(['reload'])],
+	['SIGHUP', (house, server) => server.child.kill('SIGHUP')],
+]) {
+	houseTest(`a changed policy is taken up by ${how}, whole or not at all`, oddPolicy({allow: ['odd.echo']}), async (house) => {
+		const server = await house.serve();
+		const client = await house.openRaw('dev', 'odd');
+		assertGranted((await client.call('echo', {text: 'x'})).result);
+		assertRefused((await client.call('starts', {})).result, 'not_granted', 'grant');
+		// Half right: it grants more, and has an error. Nothing of it may be taken up.
+		const wrong = oddPolicy({allow: ['odd.echo', 'odd.starts']})(house);
+		house.write({...wrong, surprise: true});
+		const answer = await reload(house, server);
+		if (how === 'SIGHUP') {
+			await server.untilStderr(/bawn\.yaml:\d+:\d+: .*surprise/);
+		} else {
+			assert.equal(answer.code, 1, JSON.stringify(answer));
+			assert.match(answer.stderr + answer.stdout, /bawn\.yaml:\d+:\d+: .*surprise/);
+		}
+		assertRefused((await client.call('starts', {})).result, 'not_granted', 'grant');
+		house.write(wrong);
+		const again = await reload(house, server);
+		if (how !== 'SIGHUP')
+			assert.equal(again.code, 0, JSON.stringify(again));
+		await client.until(({method}) => method === 'notifications/tools/list_changed', 'the news of it');
+		assertGranted((await client.call('starts', {})).result);
+		// And narrowed again, in the session that is open.
+		house.write(oddPolicy({allow: ['odd.starts']})(house));
+		await reload(house, server);
+		await eventually(async () => (await client.call('echo', {text: 'x'})).result.isError, 'the narrower policy');
+		assertRefused((await client.call('echo', {text: 'x'})).result, 'not_granted', 'grant');
+	});
+}
+
+houseTest('a policy with errors starts nothing: all of them at once, with file, line and column', `version: 1
+servers:
+  odd:
+    command: [node, odd.mjs]
+    egres: none
+agents:
+  dev:
+    allow: [odd.echo, nowhere.echo]
+    alow: []
+`, async (house) => {
+	const checked = await house.run(['check']);
+	assert.equal(checked.code, 1);
+	const lines = checked.stdout + checked.stderr;
+	assert.match(lines, /bawn\.yaml:5:5: .*egres/);
+	assert.match(lines, /bawn\.yaml:8:\d+: .*nowhere/);
+	assert.match(lines, /bawn\.yaml:9:5: .*alow.*did you mean "allow"/);
+	const asJson = await house.run(['check', '--json']);
+	assert.equal(asJson.code, 1);
+	assert.ok(JSON.parse(asJson.stdout).problems.length >= 3);
+	for (const args of [['serve'], house.mcpArgs('dev', 'odd')]) {
+		const refused = await house.run(args);
+		assert.equal(refused.code, 1, JSON.stringify(refused));
+		assert.match(refused.stderr, /bawn\.yaml:5:5: /);
+	}
+	assert.equal((await house.run(['status'])).code, 1);
+});
+
+houseTest('a valid policy', oddPolicy(), async (house) => {
+	assert.equal((await house.run(['check'])).code, 0);
+	assert.equal((await house.run(['check', house.policy])).code, 0);
+	assert.equal((await house.run(['check', house.path('none.yaml')])).code, 1);
+	assert.deepEqual((await house.json(['check'])).problems.filter(({warning}) => !warning), []);
+});
+
+houseTest('a policy found in a project is inert until it is trusted, and again when it was changed', oddPolicy(), async (house) => {
+	// It can name no file of the host outside the project, so the server has to lie inside.
+	const cwd = house.path('project');
+	fs.cpSync(servers, path.join(cwd, 'servers'), {recursive: true});
+	const policy = oddPolicy()(house);
+	fs.mkdirSync(path.join(cwd, 'workspace'));
+	policy.servers.odd.workspace.host = './workspace';
+	policy.servers.odd.files[0].host = './servers';
+	policy.servers.odd.files.length = 1;
+	fs.rmSync(house.policy);
+	const file = path.join(cwd, 'bawn.yaml');
+	house.write(policy, file);
+	const open = async () => {
+		const client = new RawClient(bawn, house.mcpArgs('dev', 'odd'), {env: house.env, cwd});
+		const answer = await Promise.race([client.initialize(), client.closed]).catch(() => client.closed);
+		return {client, answer};
+	};
+	const untrusted = await open();
+	assert.equal((await untrusted.client.closed).code, 1, untrusted.client.stderr);
+	assert.match(untrusted.client.stderr, /bawn trust/);
+	assert.equal((await house.run(['serve'], {cwd})).code, 1);
+	await house.ok(['trust'], {cwd});
+	const trusted = await open();
+	assert.ok(trusted.answer.result, trusted.client.stderr);
+	assertGranted((await trusted.client.call('echo', {text: 'x'})).result);
+	await trusted.client.end();
+	await house.ok(['shutdown'], {cwd});
+	fs.appendFileSync(file, '\n');
+	const changed = await open();
+	assert.equal((await changed.client.closed).code, 1, changed.client.stderr);
+	assert.match(changed.client.stderr, /bawn trust/);
+	// What it may never do, trusted or not.
+	policy.servers.odd.files.push({host: house.path('home'), at: '/home', mode: 'ro'});
+	house.write(policy, file);
+	const reaching = await house.run(['trust'], {cwd});
+	assert.equal(reaching.code, 1, JSON.stringify(reaching));
+	assert.match(reaching.stderr + reaching.stdout, /bawn\.yaml:\d+:\d+: /);
+});
+
+houseTest('an agent is who holds its token', twoAgents, async (house) => {
+	await house.ok(['agent', 'new', 'dev']);
+	const elsewhere = house.path('home/ops.token');
+	await house.ok(['agent', 'new', 'ops', '--token-file', elsewhere]);
+	const own = house.path('config/bawn/agents/dev.token');
+	for (const file of [own, elsewhere])
+		assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+	assert.notEqual(fs.readFileSync(own, 'utf8'), fs.readFileSync(elsewhere, 'utf8'));
+	const dev = await house.openRaw('dev', 'odd');
+	assertGranted((await dev.call('echo', {text: 'x'})).result);
+	assertRefused((await dev.call('starts', {})).result, 'not_granted', 'grant');
+	const ops = await house.openRaw('ops', 'odd', {extra: ['--token-file', elsewhere]});
+	assertGranted((await ops.call('starts', {})).result);
+	fs.writeFileSync(house.path('home/empty'), '', {mode: 0o600});
+	fs.writeFileSync(house.path('home/guess'), `${'0'.repeat(64)}\n`, {mode: 0o600});
+	const wrong = {
+		'no token': ['ops', []],
+		'the token of another': ['ops', ['--token-file', own]],
+		'an empty token': ['ops', ['--token-file', house.path('home/empty')]],
+		'a guess': ['ops', ['--token-file', house.path('home/guess')]],
+		'an agent that does not exist': ['boss', ['--token-file', own]],
+	};
+	for (const [what, [agent, extra]] of Object.entries(wrong)) {
+		const before = (await house.entries()).length;
+		const refused = await house.run(house.mcpArgs(agent, 'odd', extra));
+		assert.equal(refused.code, 2, what);
+		assert.match(refused.stderr, /^bawn: unknown_agent: [^\n]+\n$/, what);
+		const fresh = (await house.entries()).slice(before);
+		assert.ok(fresh.some((entry) => entry.kind === 'session.refused' && entry.code === 'unknown_agent'), `${what} is on the log`);
+	}
+	// A file that others can read is no secret.
+	fs.chmodSync(elsewhere, 0o644);
+	const open = await house.run(house.mcpArgs('ops', 'odd', ['--token-file', elsewhere]));
+	assert.equal(open.code, 2, JSON.stringify(open));
+	// An existing token is not thrown away by accident.
+	const kept = fs.readFileSync(own, 'utf8');
+	assert.notEqual((await house.run(['agent', 'new', 'dev'])).code, 0);
+	assert.equal(fs.readFileSync(own, 'utf8'), kept);
+});
+
+houseTest('a single agent needs no token, and is still the only one', oddPolicy(), async (house) => {
+	assertGranted((await (await house.openRaw('dev', 'odd')).call('echo', {text: 'x'})).result);
+	const other = await house.run(house.mcpArgs('boss', 'odd'));
+	assert.equal(other.code, 2);
+	assert.match(other.stderr, /^bawn: unknown_agent: [^\n]+\n$/);
+});
+
+houseTest('a server that is not there, or not for this agent', (house) => ({
+	...twoAgents(house),
+	servers: {odd: ownServer('odd.mjs'), other: ownServer('odd.mjs')},
+}), async (house) => {
+	await house.ok(['agent', 'new', 'dev']);
+	for (const server of ['nowhere', 'other']) {
+		const refused = await house.run(house.mcpArgs('dev', server));
+		assert.equal(refused.code, 2, JSON.stringify(refused));
+		assert.match(refused.stderr, oneLine);
+	}
+	assert.deepEqual((await house.status()).sessions, []);
+});
+
+houseTest('wrong usage: one line on stderr, exit 2, nothing started', oddPolicy(), async (house) => {
+	for (const args of [['frobnicate'], ['mcp', '--nonsense'], ['mcp', '--agent'], ['mcp', 'surplus'], ['check', 'a', 'b'], ['audit'], ['audit', 'show'],
+		['audit', 'show', 'x'], ['audit', 'show', '-1'], ['agent'], ['agent', 'new'], ['agent', 'new', '../up'], ['agent', 'new', ''], ['serve', 'x'], []]) {
+		const done = await house.run(args);
+		assert.equal(done.code, 2, `${args.join(' ')}: ${JSON.stringify(done)}`);
+		assert.equal(done.stdout, '', args.join(' '));
+		if (args.length > 0)
+			assert.match(done.stderr, oneLine, args.join(' '));
+	}
+	assert.equal((await house.run(['status'])).code, 1);
+	assert.deepEqual(fs.readdirSync(house.path('run')), []);
+});
+
+houseTest('every verb has --help', oddPolicy(), async (house) => {
+	for (const verb of [[], ['mcp'], ['serve'], ['reload'], ['shutdown'], ['status'], ['check'], ['trust'], ['agent'], ['audit']]) {
+		const done = await house.run([...verb, '--help']);
+		assert.equal(done.code, 0, JSON.stringify(done));
+		assert.match(done.stdout, /bawn/);
+	}
+	assert.match((await house.ok(['--version'])).stdout, /^bawn \d+\.\d+/);
+});
+
+houseTest('no policy at all: it says where it looked', undefined, async (house) => {
+	fs.rmSync(house.policy, {force: true});
+	for (const args of [['check'], ['serve'], house.mcpArgs('dev', 'odd')]) {
+		const done = await house.run(args, {cwd: house.path('project')});
+		assert.equal(done.code, 1, JSON.stringify(done));
+		assert.match(done.stderr, /bawn\.yaml/);
+	}
+});
+
+houseTest('--policy names the file, from any folder', oddPolicy(), async (house) => {
+	const file = house.path('elsewhere.yaml');
+	fs.renameSync(house.policy, file);
+	const client = await house.openRaw('dev', 'odd', {extra: ['--policy', '../elsewhere.yaml']});
+	assertGranted((await client.call('echo', {text: 'x'})).result);
+	assert.equal((await house.json(['status', '--policy', file])).sessions.length, 1);
+	await house.ok(['shutdown', '--policy', file]);
+});

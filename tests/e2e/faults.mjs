@@ -1,0 +1,136 @@
+// A server that fails, in every way that it can: its calls fail with `server_failed`, it is started again, and nobody else notices.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import {houseTest, oddPolicy} from './lib/check.mjs';
+import {assertGranted, assertRefused, eventually, textOf} from './lib/house.mjs';
+
+async function assertGoesOn(house, client) {
+	assertGranted((await client.call('echo', {text: 'again'})).result, '^again$');
+	assert.ok((await house.entries()).length > 0);
+}
+
+async function startsSoFar(client) {
+	return Number(textOf((await client.call('starts', {})).result));
+}
+
+// What the server does during a call; each time it has to be started anew.
+const breakers = {
+	crash: 'it exits',
+	abort: 'it aborts',
+	close: 'it closes its output',
+	garbage: 'it writes what is no JSON',
+	other_id: 'it answers a call that nobody made',
+	two_readings: 'it answers with a key twice',
+	endless: 'it writes a line without an end',
+	not_a_result: 'its result is no result',
+};
+
+for (const [tool, what] of Object.entries(breakers)) {
+	houseTest(`server: ${what}`, oddPolicy({timeout: '10s'}), async (house) => {
+		const other = await house.openRaw('dev', 'odd');
+		const client = await house.openRaw('dev', 'odd');
+		const before = await startsSoFar(client);
+		const intent = assertRefused((await client.call(tool, {})).result, 'server_failed', 'execute');
+		const outcome = (await house.entries()).find((entry) => entry.kind === 'call.outcome' && entry.intent === intent);
+		assert.equal(outcome?.outcome, 'server_failed');
+		await assertGoesOn(house, client);
+		assert.ok(await startsSoFar(client) > before, 'it was started again');
+		await assertGoesOn(house, other);
+	});
+}
+
+houseTest('server: it answers too deep', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const answer = await client.call('deep', {depth: 5000});
+	assertRefused(answer.result, 'server_failed', 'execute');
+	await assertGoesOn(house, client);
+});
+
+houseTest('server: it never answers', oddPolicy({timeout: '1s'}), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	assertRefused((await client.call('never', {})).result, 'server_failed', 'execute');
+	assertGranted((await client.call('cancellations', {})).result, '^1$');
+	await assertGoesOn(house, client);
+});
+
+houseTest('server: an answer that comes twice counts once', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const id = client.nextId();
+	await client.request('tools/call', {name: 'twice', arguments: {}}, id);
+	await assertGoesOn(house, client);
+	const answers = client.received.filter((message) => message.id === id);
+	assert.deepEqual(answers.map(({result}) => textOf(result)), ['first']);
+});
+
+houseTest('server: an error of its own is passed on, and recorded', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const answer = await client.call('rpc_error', {});
+	assert.match(JSON.stringify(answer), /the server says no/);
+	await assertGoesOn(house, client);
+});
+
+houseTest('server: it floods its standard error', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	assertGranted((await client.call('flood', {mebibytes: 64})).result, 'flooded');
+	await assertGoesOn(house, client);
+	let kept = 0;
+	for (const file of fs.readdirSync(house.path('state'), {recursive: true}))
+		kept += fs.statSync(path.join(house.path('state'), file)).size;
+	assert.ok(kept < 16 << 20, `${kept} bytes are kept`);
+	assert.ok(!client.stderr.includes('xxxx'), 'the agent is not shown it');
+});
+
+// What the server does instead of starting as it should.
+const starts = {
+	exit: 'it ends at once',
+	silent: 'it never answers initialize',
+	garbage: 'it greets before it speaks',
+	old: 'it speaks a version that is not known',
+	'no-tools': 'it has no tools',
+};
+
+for (const [start, what] of Object.entries(starts)) {
+	houseTest(`server at its start: ${what}`, oddPolicy({args: [`--start=${start}`], timeout: '1s'}), async (house) => {
+		const client = await house.openRaw('dev', 'odd');
+		assertRefused((await client.call('echo', {text: 'x'})).result, 'server_failed', 'execute');
+		assert.deepEqual((await client.request('ping')).result, {}, 'the session itself goes on');
+		assert.ok((await house.entries()).some(({kind}) => kind === 'server.fault' || kind === 'server.exit'));
+	});
+}
+
+houseTest('server at its start: there is no such program', (house) => {
+	const policy = oddPolicy()(house);
+	policy.servers.odd.command = ['/opt/servers/no-such-program'];
+	return policy;
+}, async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	assertRefused((await client.call('echo', {text: 'x'})).result, 'server_failed', 'execute');
+	assert.ok((await house.entries()).some(({kind, why}) => /^server\.(fault|exit)$/.test(kind) && why), 'the log has the reason');
+});
+
+houseTest('a tool whose schema cannot be enforced is withheld, with the reason', oddPolicy({args: ['--start=unknown-keyword']}), async (house) => {
+	const client = await house.connect('dev', 'odd');
+	const names = (await client.listTools()).tools.map(({name}) => name);
+	assert.ok(names.includes('echo') && !names.includes('strange'));
+	assertRefused(await client.callTool({name: 'strange', arguments: {}}), 'not_granted', 'grant');
+	const listed = (await house.entries()).find(({kind}) => kind === 'server.tools');
+	assert.match((await house.entry(listed.entry)).withheld.join(), /strange: .+/);
+});
+
+houseTest('a server that changes its tools: the client is told', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	await client.request('tools/list');
+	assertGranted((await client.call('changes_tools', {})).result, 'changed');
+	await client.until(({method}) => method === 'notifications/tools/list_changed', 'the notification');
+	const names = (await client.request('tools/list')).result.tools.map(({name}) => name);
+	assert.ok(names.includes('new_tool'));
+	assertGranted((await client.call('new_tool', {})).result, 'new');
+});
+
+houseTest('a server that keeps failing is started less and less often, and is seen in bawn status', oddPolicy({args: ['--start=exit'], timeout: '1s'}), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	await eventually(async () => (await house.status()).sessions[0].starts >= 3, 'three starts');
+	assert.deepEqual((await client.request('ping')).result, {});
+});

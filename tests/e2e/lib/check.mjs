@@ -1,0 +1,32 @@
+// What the tests of this folder share: a test with a house of its own, and the policies that most of them use.
+
+import {test} from 'node:test';
+import {House, ownServer} from './house.mjs';
+
+/** No test may take longer; none should come near it. */
+const limit = 60000;
+
+/** A test with a family of its own. `policy` is an object, or makes one from the house (which has the folders by then). */
+export function houseTest(name, policy, body) {
+	test(name, {timeout: limit}, async (t) => {
+		const house = new House();
+		try {
+			if (policy !== undefined)
+				house.write(typeof policy === 'function' ? policy(house) : policy);
+			await body(house, t);
+		} finally {
+			await house.close();
+		}
+	});
+}
+
+/** One agent that may call everything of the odd server; its facts say `read`, so that nothing waits for the disk. */
+export function oddPolicy({args = [], timeout = '20s', allow = ['odd.*'], ...rest} = {}) {
+	return (house) => ({
+		version: 1,
+		servers: {odd: ownServer('odd.mjs', {args, timeout, workspace: house.folder('workspace')})},
+		tools: {'odd.*': {effect: 'read'}},
+		agents: {dev: {allow}},
+		...rest,
+	});
+}
