@@ -426,6 +426,7 @@ static const struct confine_rule file_rules[] = {
 	{ .syscall = SCMP_SYS(openat), .why = "test" },   { .syscall = SCMP_SYS(mkdirat), .why = "test" },
 	{ .syscall = SCMP_SYS(unlinkat), .why = "test" }, { .syscall = SCMP_SYS(kill), .why = "test" },
 	{ .syscall = SCMP_SYS(connect), .why = "test" },  { .syscall = SCMP_SYS(socket), .why = "test" },
+	{ .syscall = SCMP_SYS(truncate), .why = "test" },
 };
 
 /* Confined to the folder with these rights, and calls of file_rules allowed. */
@@ -448,9 +449,13 @@ static bool refused(int result, int error)
 
 static int read_only_folder(const void *arg)
 {
-	int folder = open(arg, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int folder = open(arg, O_PATH | O_DIRECTORY | O_CLOEXEC), abi = confine_landlock_abi(&(struct confine_fault){ 0 });
+	char file[64];
 
+	snprintf(file, sizeof(file), "%s/file", (const char *)arg);
 	confine_to(folder, CONFINE_FS_READ);
+	if (abi >= 3 && !refused(truncate(file, 0), EACCES))
+		return 5;
 	if (openat(folder, "file", O_RDONLY) < 0)
 		return 1;
 	if (!refused(openat(folder, "file", O_WRONLY), EACCES) || !refused(openat(folder, "new", O_WRONLY | O_CREAT, 0600), EACCES))
@@ -627,11 +632,76 @@ static int leave_out(const void *arg)
 	return 0;
 }
 
+/* Root with its capabilities could have a filter without no_new_privs: it is not taken for granted. */
+static int leave_out_privs_as_root(const void *arg)
+{
+	struct confine_plan plan = denylist_plan;
+	struct confine_report report;
+	struct confine_fault fault = { .layer = "none" };
+
+	(void)arg;
+	plan.capabilities = UINT64_MAX;
+	confine_put_on(&plan, 1u << LAYER_NO_NEW_PRIVS, &report, &fault);
+	return strcmp(fault.layer, geteuid() == 0 ? "no-new-privs" : "seccomp") == 0 ? 0 : 1;
+}
+
 static void each_missing_layer_is_noticed(void **state)
 {
 	(void)state;
 	for (enum confine_layer layer = 0; layer < LAYERS; layer++)
 		assert_exit(in_child(leave_out, &layer), 0);
+	assert_exit(in_child(leave_out_privs_as_root, NULL), 0);
+}
+
+/* The judgement by itself: a report that is as it should be passes, and each way to fall short is named. */
+static void each_shortfall_is_named(void **state)
+{
+	static const struct confine_state known = { .memory_known = true };
+	static const struct confine_report good = {
+		.seccomp = 2,
+		.filters = 2,
+		.filters_inherited = 1,
+		.no_new_privs = 1,
+		.exec_refused = 1,
+		.landlock = 6,
+		.files_refused = 1,
+		.tcp_refused = 1,
+		.scoped = 1,
+		.death_signal = SIGKILL,
+		.open_files = 64,
+	};
+	struct confine_report bad[12];
+	static const char *const layers[12] = {
+		"limits",   "limits",	"no-new-privs", "capabilities", "not-dumpable", "landlock",
+		"landlock", "landlock", "landlock",	"memory",	"seccomp",	"parent-death",
+	};
+	struct confine_plan plan = base_plan;
+	struct confine_fault fault;
+
+	(void)state;
+	plan.dies_with_parent = true;
+	assert_int_equal(confine_judge_report(&plan, &known, &good, &fault), 0);
+	for (size_t i = 0; i < 12; i++)
+		bad[i] = good;
+	bad[0].core_bytes = 1;
+	bad[1].open_files = 65;
+	bad[2].no_new_privs = 0;
+	bad[3].capabilities = 1ULL << 40;
+	bad[4].dumpable = 1;
+	bad[5].landlock = 1;
+	bad[6].files_refused = 0;
+	bad[7].tcp_refused = 0;
+	bad[8].scoped = 0;
+	bad[9].exec_refused = 0;
+	bad[10].filters = 1;
+	bad[11].death_signal = SIGTERM;
+	for (size_t i = 0; i < 12; i++) {
+		assert_int_equal(confine_judge_report(&plan, &known, &bad[i], &fault), -EPERM);
+		assert_string_equal(fault.layer, layers[i]);
+	}
+	bad[0] = good;
+	bad[0].seccomp = 0;
+	assert_int_equal(confine_judge_report(&plan, &known, &bad[0], &fault), -EPERM);
 }
 
 static int outlive(const void *arg)
@@ -704,6 +774,7 @@ int main(void)
 		cmocka_unit_test(nobody_outside_is_reached),
 		cmocka_unit_test(the_report_says_what_the_kernel_says),
 		cmocka_unit_test(each_missing_layer_is_noticed),
+		cmocka_unit_test(each_shortfall_is_named),
 		cmocka_unit_test(a_plan_is_held_to),
 		cmocka_unit_test(a_report_is_written_for_people_and_programs),
 	};

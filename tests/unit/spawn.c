@@ -1,6 +1,7 @@
 /* confine_spawn: what a process has when its main starts, tried with this test program itself as Bawn's binary. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -92,6 +93,8 @@ static int child_look(void)
 	for (int signal = 1; signal < 32; signal++)
 		if (sigismember(&blocked, signal) || (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_DFL))
 			dprintf(3, "signal%d ", signal);
+	if (geteuid() == confine_high_user(5) && getgroups(0, NULL) != 0)
+		dprintf(3, "groups ");
 	if (!getcwd(folder, sizeof(folder)) || strcmp(folder, "/") != 0)
 		dprintf(3, "folder ");
 	if (getsid(0) != getpid())
@@ -210,12 +213,16 @@ static void it_has_what_it_was_given_and_no_more(void **state)
 	struct confine_fault fault = { .text = "" };
 	struct started s;
 	char seen[512] = "";
+	sigset_t blocked;
 	int pipes[2];
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0); /* without close-on-exec, as a careless library's */
 	setenv("SECRET", "of init", 1);
 	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	if (start("look", full_flags, CONFINE_USER_HIGH, pipes[0], &s, &fault) < 0)
 		fail_msg("%s", fault.text);
 	while (read(s.channel, seen + strlen(seen), sizeof(seen) - strlen(seen) - 1) > 0)
@@ -223,6 +230,7 @@ static void it_has_what_it_was_given_and_no_more(void **state)
 	assert_string_equal(seen, "");
 	assert_int_equal(finish(&s), 0);
 	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
 	unsetenv("SECRET");
 	close(pipes[0]);
 	close(pipes[1]);
@@ -428,6 +436,8 @@ int main(int argc, char **argv)
 			return children[i].main();
 	binary = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	if (binary < 0)
+		return 1;
+	if (geteuid() == 0 && setgroups(1, &(gid_t){ 4242 }) < 0)
 		return 1;
 	failed = all_tests();
 	if (failed || geteuid() != 0)
