@@ -189,7 +189,7 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 	struct audit *a = ctx;
 
 	if (why)
-		log_error("the channel to judge broke: %s", why);
+		child_misbehaved(&a->child, PROCESS_JUDGE, 0, why);
 	forget_channel(a, channel);
 	a->judge = NULL;
 	if (a->stopping)

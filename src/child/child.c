@@ -34,6 +34,15 @@ void child_fatal(struct child *child, const char *why)
 	channel_send(child->init, MSG_fatal, &fatal);
 }
 
+void child_misbehaved(struct child *child, enum process peer, uint64_t session, const char *why)
+{
+	struct msg_misbehaved m = { .role = (uint8_t)peer, .session = session, .why = slice_str(why) };
+
+	log_error("the channel to %s broke: %s", process_name(peer), why);
+	if (peer != PROCESS_INIT && child->init)
+		channel_send(child->init, MSG_misbehaved, &m);
+}
+
 int child_confine_self(struct child *child, const struct confine_plan *plan)
 {
 	struct confine_fault fault;

@@ -162,6 +162,18 @@ static bool move(int from, int to)
 	return n > 0 && io_write_all(to, bytes, (size_t)n) == 0;
 }
 
+/* The gateway's last word: "ok", or why the session ended. No word: it was killed, or its family was. */
+static int last_word(int leash)
+{
+	char word[600];
+	ssize_t n = read(leash, word, sizeof(word) - 1);
+
+	if (n <= 0)
+		return cli_error(CLI_REFUSED, "the session was ended by Bawn; `bawn audit list` and `bawn status` say more");
+	word[n - 1] = '\0'; /* its newline */
+	return strcmp(word, "ok") == 0 ? CLI_OK : cli_error(CLI_REFUSED, "the session ended: %s", word);
+}
+
 /* Waits for the session's end, relaying meanwhile what could not be handed over. */
 static void wait_for_end(int leash, struct end *in, struct end *out)
 {
@@ -178,7 +190,7 @@ static void wait_for_end(int leash, struct end *in, struct end *out)
 			return;
 		}
 		if (p[2].revents && !move(out->local, STDOUT_FILENO))
-			return;
+			p[2].fd = -1;
 		if (p[1].revents && !move(STDIN_FILENO, in->local)) {
 			shutdown(in->local, SHUT_WR);
 			p[1].fd = -1;
@@ -253,9 +265,10 @@ static int run_session(const struct cli_args *args, const struct place *place, s
 	fd_close(&pair[1]);
 	r = answer.status == CLI_OK ? CLI_OK : report_refusal(&answer);
 	control_answer_free(&answer);
-	if (r == CLI_OK)
-		wait_for_end(pair[0], &in, &out);
-	return r;
+	if (r != CLI_OK)
+		return r;
+	wait_for_end(pair[0], &in, &out);
+	return last_word(pair[0]);
 }
 
 int cli_mcp(const struct cli_args *args)

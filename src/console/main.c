@@ -205,7 +205,7 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 	struct console *console = ctx;
 
 	if (why)
-		log_error("the channel to judge broke: %s", why);
+		child_misbehaved(&console->child, PROCESS_JUDGE, 0, why);
 	channel_free(channel);
 	console->judge = NULL;
 	for (struct client *c = console->clients; c; c = c->next)

@@ -1,5 +1,6 @@
 /* The agent's side: what it may say, and what it is told. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -80,11 +81,16 @@ static void answer(struct gateway *g, const struct json *id, const struct json *
 
 void agent_end(struct gateway *g, const char *why)
 {
-	struct msg_session_end m = { .why = slice_str(why) };
+	struct msg_session_end m = { .why = why ? slice_str(why) : SLICE("the agent closed its end") };
+	char line[600];
+	int len = snprintf(line, sizeof(line), "%s\n", why ? why : "ok");
 
 	if (g->over)
 		return;
 	g->over = true;
+	/* The client may be gone already. */
+	if (g->leash >= 0 && len > 0 && write(g->leash, line, (size_t)len) < 0)
+		log_debug("the client has ended before its session");
 	if (g->judge)
 		channel_send(g->judge, MSG_session_end, &m);
 	event_base_loopbreak(g->loop);
@@ -93,7 +99,7 @@ void agent_end(struct gateway *g, const char *why)
 void agent_end_if_idle(struct gateway *g)
 {
 	if (g->agent_at_end && !g->calls && !g->lists && writer_queued(g->agent_out) == 0)
-		agent_end(g, "the agent closed its end");
+		agent_end(g, NULL);
 }
 
 /* ---- tools/list ---- */

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 
+#include "child/child.h"
 #include "gateway/stream.h"
 #include "ipc/channel.h"
 #include "ipc/wire.h"
@@ -19,6 +20,7 @@ struct pending {
 };
 
 struct gateway {
+	struct child *child;
 	struct event_base *loop;
 	struct channel *judge;
 	uint64_t session;
@@ -68,7 +70,7 @@ struct slice agent_answer(struct gateway *g, const struct json *id, const struct
 void agent_answer_error(struct gateway *g, const struct json *id, int64_t code, struct slice message);
 void agent_notify(struct gateway *g, struct slice method, const struct json *params);
 
-/* The session is over: tells the judge and the client, and leaves the loop. */
+/* The session is over: tells the judge and, by a line on the leash, the client; and leaves the loop. `why` NULL: in good order. */
 void agent_end(struct gateway *g, const char *why);
 
 /* Ends the session when the agent has stopped sending and nothing is under way any more. */

@@ -20,7 +20,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "child/child.h"
 #include "gateway/gateway.h"
 
 struct gateway_process {
@@ -73,7 +72,7 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 
 	(void)channel;
 	if (why)
-		log_error("the channel to judge broke: %s", why);
+		child_misbehaved(g->child, PROCESS_JUDGE, 0, why);
 	g->over = true;
 	event_base_loopbreak(g->loop);
 }
@@ -138,6 +137,7 @@ int gateway_main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0 || child_begin(PROCESS_GATEWAY, &ops, &p, &p.child) < 0)
 		return 1;
+	g->child = &p.child;
 	g->loop = p.child.loop;
 	g->leash = -1;
 	g->next_call = SERVER_ID_CALL_FIRST;

@@ -19,7 +19,7 @@ struct member {
 	int fds[3]; /* gateways: input, output, leash, until they are handed over; -1 */
 	pid_t pid;  /* 0: not running */
 	int pidfd;
-	struct event *exited, *again; /* its end; its next start */
+	struct event *exited, *again; /* its end; its next start, for a gateway the end of its time to end */
 	struct channel *channel;
 	bool ready, stopping;
 	struct confine_report report;
@@ -52,6 +52,12 @@ int family_start(struct family *family, enum process role);
 
 /* Starts a gateway for the session, taking the message's descriptors. */
 void family_start_gateway(struct family *family, struct msg_gateway_spawn *m);
+
+/* The judge says that this session is over: its gateway is killed unless it ends soon. */
+void family_close_gateway(struct family *family, uint64_t session);
+
+/* One member says that another sent what it may not: that one is killed, restarted if it is a core process, and on the record. */
+void family_on_misbehaved(struct family *family, const struct msg_misbehaved *m);
 
 /* Ends in order: console and judge first, the launcher after them, audit last. Goes on from the event loop. */
 void family_stop(struct family *family, int status);

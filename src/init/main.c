@@ -301,6 +301,12 @@ void family_on_message(struct member *m, struct message *message)
 	case MSG_gateway_spawn:
 		family_start_gateway(f, &message->gateway_spawn);
 		break;
+	case MSG_gateway_close:
+		family_close_gateway(f, message->gateway_close.session);
+		break;
+	case MSG_misbehaved:
+		family_on_misbehaved(f, &message->misbehaved);
+		break;
 	case MSG_sessions_count:
 		on_sessions_count(f, message->sessions_count.sessions);
 		break;

@@ -19,6 +19,7 @@ enum {
 	BACKOFF_MOST_MS = 10000,
 	FAILURES_MOST = 8, /* in a row, before the family gives up */
 	STABLE_SECONDS = 30,
+	GATEWAY_END_SECONDS = 5,
 };
 
 /* What each process gets: its namespaces, its user, and the one descriptor beyond the channel. */
@@ -119,6 +120,12 @@ static void tell_gateway_failed(struct family *f, uint64_t session, const char *
 		channel_send(judge->channel, MSG_gateway_failed, &failed);
 }
 
+static void member_kill(struct member *m)
+{
+	if (m->pidfd >= 0)
+		pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0);
+}
+
 static void stop_next(struct family *f);
 
 static void on_again(evutil_socket_t fd, short what, void *arg);
@@ -181,7 +188,7 @@ static void on_message(void *ctx, struct channel *channel, struct message *messa
 		return;
 	}
 	if (message->ready.report.len != sizeof(m->report)) {
-		pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0);
+		member_kill(m);
 		return;
 	}
 	memcpy(&m->report, message->ready.report.ptr, sizeof(m->report));
@@ -206,8 +213,7 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 	channel_free(m->channel);
 	m->channel = NULL;
 	m->ready = false;
-	if (m->pidfd >= 0)
-		pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0);
+	member_kill(m);
 }
 
 static int member_spawn(struct member *m)
@@ -251,8 +257,39 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!m->family->stopping && m->pid == 0 && member_spawn(m) < 0)
+	if (m->role == PROCESS_GATEWAY)
+		member_kill(m); /* it had its time to end by itself */
+	else if (!m->family->stopping && m->pid == 0 && member_spawn(m) < 0)
 		restart_later(m, "it could not be started");
+}
+
+static struct member *find_gateway(struct family *f, uint64_t session)
+{
+	for (struct member *m = f->members; m; m = m->next)
+		if (m->role == PROCESS_GATEWAY && m->session == session)
+			return m;
+	return NULL;
+}
+
+void family_close_gateway(struct family *f, uint64_t session)
+{
+	struct member *m = find_gateway(f, session);
+
+	if (m)
+		event_add(m->again, &(struct timeval){ .tv_sec = GATEWAY_END_SECONDS });
+}
+
+void family_on_misbehaved(struct family *f, const struct msg_misbehaved *message)
+{
+	struct member *m = message->role == PROCESS_GATEWAY ? find_gateway(f, message->session) :
+			   message->role < PROCESS_COUNT ? family_core(f, (enum process)message->role) : NULL;
+	char why[300];
+
+	if (!m)
+		return;
+	snprintf(why, sizeof(why), "killed, for it broke the rules of its channel: %.*s", SLICE_ARG(message->why));
+	family_record(f, "process.misbehaved", m, why);
+	member_kill(m);
 }
 
 static struct member *member_new(struct family *f, enum process role)
@@ -326,7 +363,7 @@ static void tell_stop(struct family *f, enum process role)
 			continue;
 		m->stopping = true;
 		if (!m->channel || channel_send(m->channel, MSG_stop, &stop) < 0)
-			pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0);
+			member_kill(m);
 	}
 }
 
@@ -352,7 +389,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	for (struct member *m = f->members; m; m = m->next)
 		if (m->pid) {
 			log_warning("%s did not end in time and is killed", process_name(m->role));
-			pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0);
+			member_kill(m);
 			m->stopping = true;
 		}
 }

@@ -22,6 +22,9 @@ MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVIN
 MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP | SERVING, ONCE,
 	TEXT(why, 1024)) /* the process cannot go on, and a restart would not help */
 
+MESSAGE(misbehaved, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SERVING, MANY,
+	U8(role) U64(session) TEXT(why, 256)) /* that sibling broke a channel's rules: init kills it, and records it */
+
 /* ---- the policy ---- */
 
 MESSAGE(agent_token, INIT, JUDGE, SETUP | SERVING, MANY,
@@ -41,6 +44,7 @@ MESSAGE(session_opened, JUDGE, CONSOLE, SERVING, MANY, U64(request) U64(session)
 MESSAGE(session_refused, JUDGE, CONSOLE, SERVING, MANY, U64(request) TEXT(code, 32) TEXT(why, 512) U64(entry))
 MESSAGE(gateway_spawn, JUDGE, INIT, SERVING, MANY,
 	U64(session) TEXT(agent, 64) TEXT(server, 64) FD(input) FD(output) FD(leash))
+MESSAGE(gateway_close, JUDGE, INIT, SERVING, MANY, U64(session)) /* its session is over: it must end by itself, soon */
 MESSAGE(gateway_failed, INIT, JUDGE, SERVING, MANY, U64(session) TEXT(why, 512))
 MESSAGE(gateway_setup, INIT, GATEWAY, SETUP | SERVING, ONCE,
 	U64(session) TEXT(server, 64) FD(input) FD(output) FD(leash))

@@ -70,7 +70,7 @@ static struct call *call_new(struct session *s, uint64_t id, struct slice tool)
 	struct call *c;
 
 	if (id <= s->last_call || id >= 1ULL << 53 || s->call_count >= SESSION_CALLS_MAX) {
-		session_close(s, "the gateway broke the numbering of calls");
+		session_violation(s, "the gateway broke the numbering of calls");
 		return NULL;
 	}
 	c = calloc(1, sizeof(*c));
@@ -207,7 +207,7 @@ static bool stage_arguments(struct call *c, struct slice packed, struct arena *a
 	}
 	if (json_unpack(arena, packed, &json_limits_default, args) < 0 || args->type != JSON_OBJECT) {
 		/* The gateway packs what it parsed; anything else did not come from a sound gateway. */
-		session_close(c->session, "the gateway sent malformed arguments");
+		session_violation(c->session, "the gateway sent malformed arguments");
 		return false;
 	}
 	if (json_write(&c->canonical, args) < 0) {
@@ -406,7 +406,7 @@ void call_on_outcome(struct session *s, const struct msg_call_outcome *m)
 	if (!c)
 		return; /* the judge ended it first: timed out, or its server went */
 	if (c->state != CALL_RUNNING) {
-		session_close(s, "the gateway reported the outcome of a call that was not running");
+		session_violation(s, "the gateway reported the outcome of a call that was not running");
 		return;
 	}
 	record_outcome(c, m->outcome, m->bytes, m->digest, m->what);

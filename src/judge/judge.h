@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <sodium.h>
 
+#include "child/child.h"
 #include "ipc/channel.h"
 #include "ipc/wire.h"
 #include "parse/fields.h"
@@ -22,6 +23,7 @@ struct agent_token {
 };
 
 struct judge {
+	struct child *child;
 	struct event_base *loop;
 	struct channel *init, *launcher, *audit, *console;
 	struct policy *policy;

@@ -21,7 +21,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "child/child.h"
 #include "judge/record.h"
 #include "judge/server.h"
 #include "judge/session.h"
@@ -169,7 +168,7 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 	enum process peer = channel_peer(channel);
 
 	if (why)
-		log_error("the channel to %s broke: %s", process_name(peer), why);
+		child_misbehaved(judge->child, peer, 0, why);
 	channel_free(channel);
 	if (peer == PROCESS_AUDIT) {
 		judge->audit = NULL;
@@ -270,6 +269,7 @@ int judge_main(void)
 
 	if (sodium_init() < 0 || child_begin(PROCESS_JUDGE, &ops, &p, &p.child) < 0)
 		return 1;
+	p.judge.child = &p.child;
 	p.judge.loop = p.child.loop;
 	p.judge.init = p.child.init;
 	if (child_confine(&p.child, &plan) < 0)

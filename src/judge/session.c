@@ -248,8 +248,12 @@ static void on_gateway_message(void *ctx, struct channel *channel, struct messag
 
 static void on_gateway_broken(void *ctx, struct channel *channel, const char *why)
 {
+	struct session *s = ctx;
+
 	(void)channel;
-	session_close(ctx, why ? why : "the gateway ended");
+	if (why)
+		child_misbehaved(s->judge->child, PROCESS_GATEWAY, s->id, why);
+	session_close(s, why ? why : "the gateway ended");
 }
 
 void session_on_gateway(struct judge *judge, uint64_t id, int fd)
@@ -292,6 +296,7 @@ void session_close(struct session *s, const char *why)
 	cleanup_arena struct arena arena = ARENA_INIT(16384);
 	struct fields f = FIELDS_INIT(&arena);
 	struct judge *judge = s->judge;
+	struct msg_gateway_close close_gateway = { .session = s->id };
 
 	for (struct session **at = &judge->sessions; *at; at = &(*at)->next)
 		if (*at == s) {
@@ -301,12 +306,19 @@ void session_close(struct session *s, const char *why)
 	call_abandon_all(s, why);
 	server_free(s->server);
 	channel_free(s->gateway);
+	channel_send(judge->init, MSG_gateway_close, &close_gateway);
 	fields_u64(&f, "session", s->id);
 	fields_text(&f, "agent", slice_str(s->agent));
 	fields_text(&f, "why", slice_str(why));
 	record_append(judge, "session.close", &f, (struct slice){ 0 }, false, NULL, NULL);
 	free(s);
 	tell_count(judge);
+}
+
+void session_violation(struct session *s, const char *why)
+{
+	child_misbehaved(s->judge->child, PROCESS_GATEWAY, s->id, why);
+	session_close(s, why);
 }
 
 void session_policy_changed(struct judge *judge)

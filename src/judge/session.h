@@ -30,5 +30,8 @@ struct session *session_find(struct judge *judge, uint64_t id);
 /* Ends a session: its calls fail, its server is killed, its gateway is dropped; `why` goes on the record. */
 void session_close(struct session *session, const char *why);
 
+/* session_close, because its gateway did what no sound gateway does: init kills it, and that is on the record. */
+void session_violation(struct session *session, const char *why);
+
 /* A new policy is in force: what each agent may see is worked out anew. */
 void session_policy_changed(struct judge *judge);
