@@ -175,7 +175,7 @@ int sandbox_filter_refused(struct sock_fprog *ret_prog)
 
 int sandbox_filter_keeper(struct sock_fprog *ret_prog)
 {
-	static const int calls[] = { SCMP_SYS(wait4), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall) };
+	static const int calls[] = { SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(wait4), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall) };
 	cleanup_buf struct buf code = BUF_INIT(BPF_MAXINSNS * sizeof(struct sock_filter));
 	scmp_filter_ctx filter = filter_new(SCMP_ACT_KILL_PROCESS);
 	int r = filter ? 0 : -ENOMEM;

@@ -306,13 +306,18 @@ static pid_t program_start(const struct sandbox_inside *inside, struct sandbox_r
 /* ---- process 1 ---- */
 
 /*
- * Waits for the program and whatever is orphaned to it, and ends as the program ended. Its own end takes everything inside with it: the
- * kernel kills the whole process namespace. Bare system calls: its filter knows two, and not what a library might add to them.
+ * Tells the launcher that the program runs, waits for it and whatever is orphaned, and ends as the program ended. Its own end takes everything
+ * inside with it: the kernel kills the whole process namespace. Bare system calls: its filter knows these, and not what a library might add.
  */
-static noreturn void keep(const struct sandbox_inside *inside, pid_t program)
+static noreturn void keep(const struct sandbox_inside *inside, pid_t program, struct sandbox_report *report)
 {
-	if (sandbox_filter_install(&inside->common->keeper) < 0)
-		_exit(125);
+	int r = sandbox_filter_install(&inside->common->keeper);
+
+	if (r < 0)
+		sandbox_fail(report, SANDBOX_STAGE_SECCOMP, -r, "cannot install process 1's seccomp filter");
+	if (syscall(SYS_write, inside->status_fd, report, sizeof(*report)) != sizeof(*report) || r < 0)
+		syscall(SYS_exit_group, 125);
+	syscall(SYS_close, inside->status_fd);
 	for (;;) {
 		int status = 0;
 		long pid = syscall(SYS_wait4, -1, &status, 0, NULL);
@@ -322,6 +327,16 @@ static noreturn void keep(const struct sandbox_inside *inside, pid_t program)
 		else if (pid < 0 && errno != EINTR)
 			syscall(SYS_exit_group, 125);
 	}
+}
+
+/* Nothing of the host and none of the pipes stays with process 1, but the one for its report. */
+static int let_go(const struct sandbox_inside *inside, struct sandbox_report *report)
+{
+	unsigned kept = (unsigned)inside->status_fd;
+
+	if (chdir("/") < 0 || (kept > 0 && close_range(0, kept - 1, 0) < 0) || close_range(kept + 1, ~0u, 0) < 0)
+		return fail_other(report, errno, "close descriptors");
+	return 0;
 }
 
 static int build(const struct sandbox_inside *inside, struct sandbox_report *report)
@@ -343,23 +358,15 @@ noreturn void sandbox_inside(const struct sandbox_inside *inside)
 {
 	struct sandbox_report report = { .stage = SANDBOX_STAGE_RUNNING };
 	pid_t program = 0;
-	int status_fd = inside->status_fd;
 	int r;
 
 	prctl(PR_SET_NAME, "bawn-sandbox");
 	r = build(inside, &report);
 	if (r == 0 && inside->plan->argv)
 		program = program_start(inside, &report);
-	/* Nothing of the host or of the pipes stays with process 1. */
-	if (r == 0 && program >= 0) {
-		if (chdir("/") < 0 || (status_fd > 0 && close_range(0, (unsigned)status_fd - 1, 0) < 0) ||
-		    close_range((unsigned)status_fd + 1, ~0u, 0) < 0)
-			fail_other(&report, errno, "close descriptors");
-	}
-	if (write(status_fd, &report, sizeof(report)) != sizeof(report) || report.stage != SANDBOX_STAGE_RUNNING)
-		_exit(125);
-	close(status_fd);
-	if (!program)
-		_exit(0);
-	keep(inside, program);
+	if (r == 0 && program >= 0)
+		r = let_go(inside, &report);
+	if (r == 0 && program > 0)
+		keep(inside, program, &report);
+	_exit(write(inside->status_fd, &report, sizeof(report)) == sizeof(report) && report.stage == SANDBOX_STAGE_RUNNING ? 0 : 125);
 }
