@@ -5,7 +5,6 @@
  */
 #include "parse/json.h"
 
-#include <endian.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -100,21 +99,12 @@ static struct json *add_value(struct parser *p, struct slice name)
  */
 static char *skip_plain(char *at, uint64_t *high)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
-
 	for (;; at += sizeof(uint64_t)) {
-		uint64_t word, quote, back, found;
+		uint64_t word = load_word(at), marks = mark_special(word);
 
-		memcpy(&word, at, sizeof(word));
-		word = le64toh(word);
-		/* The lowest bit set in `found` is exact; borrows only reach upwards. */
-		quote = word ^ ones * '"';
-		back = word ^ ones * '\\';
-		found = ((quote - ones) & ~quote) | ((back - ones) & ~back) | ((word - ones * 0x20) & ~word);
-		found &= tops;
-		*high |= word & tops;
-		if (found)
-			return at + (__builtin_ctzll(found) >> 3);
+		*high |= word & BYTE_TOPS;
+		if (marks)
+			return at + first_mark(marks);
 	}
 }
 

@@ -1,7 +1,38 @@
 /* What the JSON files share among themselves; nobody else includes this. */
 #pragma once
 
+#include <endian.h>
+
 #include "parse/json.h"
+
+enum { FEW_MEMBERS = 16 }; /* up to here comparing all with all is the fastest */
+
+#define BYTE_ONES UINT64_C(0x0101010101010101)
+#define BYTE_TOPS (BYTE_ONES * 0x80)
+
+static inline uint64_t load_word(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return le64toh(word);
+}
+
+/*
+ * Marks by its top bit each of eight bytes that a string literal cannot simply contain: quote, backslash, control character. The
+ * lowest mark is exact; above it there may be false ones, since borrows reach upwards.
+ */
+static inline uint64_t mark_special(uint64_t word)
+{
+	uint64_t quote = word ^ BYTE_ONES * '"', back = word ^ BYTE_ONES * '\\';
+
+	return (((quote - BYTE_ONES) & ~quote) | ((back - BYTE_ONES) & ~back) | ((word - BYTE_ONES * 0x20) & ~word)) & BYTE_TOPS;
+}
+
+static inline size_t first_mark(uint64_t marks)
+{
+	return (size_t)__builtin_ctzll(marks) >> 3;
+}
 
 /*
  * A number's exact value, borrowed from its text: 0.DIGITS x 10^(point + exponent), no leading or trailing zero among DIGITS,
@@ -38,6 +69,9 @@ size_t shortest_digits(double v, char digits[SHORTEST_DIGITS], int *ret_place);
 
 /* Where a number by the grammar ends that starts at `at`; NULL when none does. */
 const char *json_number_scan(const char *at, const char *end);
+
+/* Whether a number by the grammar is an integer of at most 15 digits, as most are. */
+bool is_short_integer(struct slice text);
 
 /* JSON_OK or JSON_RANGE for a number by the grammar. */
 enum json_error json_number_range(struct slice text);

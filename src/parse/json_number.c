@@ -174,6 +174,19 @@ int json_number_cmp(struct slice a, struct slice b)
 	return sign < 0 ? -order : order;
 }
 
+bool is_short_integer(struct slice text)
+{
+	size_t sign = text.len && text.ptr[0] == '-';
+
+	if (text.len - sign > EXACT_DIGITS)
+		return false;
+	for (size_t i = sign; i < text.len; i++) {
+		if (!is_digit(text.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
 enum json_error json_number_range(struct slice text)
 {
 	struct decimal d, limit;
@@ -181,6 +194,8 @@ enum json_error json_number_range(struct slice text)
 
 	if (text.len > JSON_NUMBER_BYTES)
 		return JSON_RANGE;
+	if (is_short_integer(text))
+		return JSON_OK;
 	decimal_read(text, &d);
 	if (d.exponent.len > EXPONENT_DIGITS || d.count > JSON_NUMBER_DIGITS)
 		return JSON_RANGE;
@@ -299,7 +314,8 @@ size_t shortest_digits(double v, char digits[SHORTEST_DIGITS], int *ret_place)
 {
 	/* Where doubles are normal, different decimals of 15 digits are different doubles: nothing shorter is missed. */
 	size_t count = fabs(v) < 1e-290 ? 1 : EXACT_DIGITS;
-	int place = 0;
+	int place = 0, exponent;
+	bool power = frexp(fabs(v), &exponent) == 0.5;
 
 	v = fabs(v);
 	if (v == 0)
@@ -309,7 +325,7 @@ size_t shortest_digits(double v, char digits[SHORTEST_DIGITS], int *ret_place)
 		if (count >= SHORTEST_DIGITS || digits_to_double(digits, count, place) == v)
 			break;
 		/* Below a power of two doubles lie closer: what rounds down too far may have a neighbour above that is near enough. */
-		if (next_digits(digits, count) && digits_to_double(digits, count, place) == v)
+		if (power && next_digits(digits, count) && digits_to_double(digits, count, place) == v)
 			break;
 	}
 	while (count > 1 && digits[count - 1] == '0')

@@ -57,7 +57,7 @@ static int pack_members(struct buf *out, const struct json *object, unsigned dep
 
 static int pack_value(struct buf *out, const struct json *v, unsigned depth)
 {
-	int r = depth > JSON_DEPTH_MAX ? -EMSGSIZE : buf_add_char(out, (char)v->type);
+	int r = buf_add_char(out, (char)v->type);
 
 	if (r < 0)
 		return r;
@@ -70,9 +70,9 @@ static int pack_value(struct buf *out, const struct json *v, unsigned depth)
 	case JSON_STRING:
 		return pack_text(out, v->text);
 	case JSON_ARRAY:
-		return pack_items(out, v, depth + 1);
+		return depth < JSON_DEPTH_MAX ? pack_items(out, v, depth + 1) : -EMSGSIZE;
 	case JSON_OBJECT:
-		return pack_members(out, v, depth + 1);
+		return depth < JSON_DEPTH_MAX ? pack_members(out, v, depth + 1) : -EMSGSIZE;
 	}
 	return -EMSGSIZE;
 }

@@ -5,8 +5,6 @@
 #include "base/cleanup.h"
 #include "parse/json_inner.h"
 
-enum { FEW = 16 }; /* members: up to here comparing all with all is the fastest */
-
 const struct json_limits json_limits_default = { .bytes = 16 << 20, .depth = 64, .items = 1000000 };
 
 const char *json_error_text(enum json_error error)
@@ -125,7 +123,7 @@ int json_names_repeat(const struct json_member *members, size_t count, size_t *r
 	cleanup_free struct key *keys = NULL;
 	const struct json_member *first = NULL;
 
-	if (count <= FEW)
+	if (count <= FEW_MEMBERS)
 		return few_repeat(members, count, ret_index);
 	keys = sorted_keys(members, count);
 	if (!keys)
@@ -182,9 +180,11 @@ static bool objects_equal(const struct json *a, const struct json *b, unsigned d
 {
 	cleanup_free struct key *x = NULL, *y = NULL;
 
+	if (a->count != b->count)
+		return false;
 	if (same_order(a, b))
 		return members_equal_in_order(a, b, depth);
-	if (a->count > FEW) {
+	if (a->count > FEW_MEMBERS) {
 		x = sorted_keys(a->members, a->count);
 		y = sorted_keys(b->members, b->count);
 	}
@@ -204,6 +204,8 @@ static bool objects_equal(const struct json *a, const struct json *b, unsigned d
 
 static bool arrays_equal(const struct json *a, const struct json *b, unsigned depth)
 {
+	if (a->count != b->count)
+		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
 		if (!equal(&a->items[i], &b->items[i], depth))
 			return false;
@@ -213,7 +215,7 @@ static bool arrays_equal(const struct json *a, const struct json *b, unsigned de
 
 static bool equal(const struct json *a, const struct json *b, unsigned depth)
 {
-	if (a->type != b->type || a->count != b->count || depth > JSON_DEPTH_MAX)
+	if (a->type != b->type)
 		return false;
 	switch (a->type) {
 	case JSON_NULL:
@@ -225,9 +227,9 @@ static bool equal(const struct json *a, const struct json *b, unsigned depth)
 	case JSON_STRING:
 		return slice_eq(a->text, b->text);
 	case JSON_ARRAY:
-		return arrays_equal(a, b, depth + 1);
+		return depth < JSON_DEPTH_MAX && arrays_equal(a, b, depth + 1);
 	case JSON_OBJECT:
-		return objects_equal(a, b, depth + 1);
+		return depth < JSON_DEPTH_MAX && objects_equal(a, b, depth + 1);
 	}
 	return false;
 }

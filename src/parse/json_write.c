@@ -9,7 +9,7 @@
 enum {
 	PLAIN_PLACE = 21,  /* ES6 writes 0.DIGITS x 10^place without an exponent up to here, */
 	PLAIN_SMALL = -6,  /* and above here */
-	SAFE_DIGITS = 15,  /* an integer of so many digits is canonical as it stands */
+	SAFE_DIGITS = 15,  /* a decimal of so many digits survives a double */
 };
 
 /* Bytes that a literal cannot hold as they are; for those with a short escape, its letter. */
@@ -26,27 +26,44 @@ static int add_escape(struct buf *out, unsigned char c)
 	return buf_add(out, text, escapes[c] == 'u' ? 6 : 2);
 }
 
-/* The quotes and all between; `s` is known to be well-formed. */
+/* Where the first byte from `at` on stands that needs an escape. *high gets a bit when there was perhaps a byte of 0x80 or more. */
+static size_t skip_plain(struct slice s, size_t at, uint64_t *high)
+{
+	for (; s.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+		uint64_t word = load_word(s.ptr + at), marks = mark_special(word);
+
+		*high |= word & BYTE_TOPS;
+		if (marks)
+			return at + first_mark(marks);
+	}
+	for (; at < s.len && !escapes[(unsigned char)s.ptr[at]]; at++)
+		*high |= (unsigned char)s.ptr[at] & 0x80;
+	return at;
+}
+
 static int add_literal(struct buf *out, struct slice s)
 {
-	size_t at = 0, plain;
+	uint64_t high = 0;
+	size_t at = 0;
 	int r = buf_add_char(out, '"');
 
 	while (r == 0 && at < s.len) {
-		for (plain = at; plain < s.len && !escapes[(unsigned char)s.ptr[plain]];)
-			plain++;
+		size_t plain = skip_plain(s, at, &high);
+
 		r = buf_add(out, s.ptr + at, plain - at);
 		if (r == 0 && plain < s.len)
 			r = add_escape(out, (unsigned char)s.ptr[plain++]);
 		at = plain;
 	}
+	if (r == 0 && high && !utf8_valid(s))
+		r = -EINVAL;
 	return r < 0 ? r : buf_add_char(out, '"');
 }
 
 int json_write_string(struct buf *out, struct slice s)
 {
 	size_t start = out->len;
-	int r = utf8_valid(s) ? add_literal(out, s) : -EINVAL;
+	int r = add_literal(out, s);
 
 	if (r < 0)
 		out->len = start;
@@ -133,20 +150,6 @@ static bool is_shortest(const struct decimal *d, const struct json *number)
 	return true;
 }
 
-/* Most numbers are short integers, and those are canonical already. */
-static bool is_short_integer(struct slice text)
-{
-	size_t digits = text.len && text.ptr[0] == '-';
-
-	if (text.len - digits > SAFE_DIGITS || text.len == digits || (digits && text.ptr[1] == '0'))
-		return false;
-	for (size_t i = digits; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-	}
-	return true;
-}
-
 /*
  * No arithmetic is needed to write a number: where a double keeps its decimal value, ES6's digits are the text's own significant
  * digits, and elsewhere all of them are wanted. Only the layout of large values depends on which of the two it is.
@@ -156,7 +159,7 @@ static int write_number(struct buf *out, const struct json *number)
 	struct decimal d;
 	int64_t place;
 
-	if (is_short_integer(number->text))
+	if (is_short_integer(number->text) && !slice_eq(number->text, SLICE("-0")))
 		return buf_add_slice(out, number->text);
 	decimal_read(number->text, &d);
 	if (d.count == 0)
@@ -214,39 +217,43 @@ static int member_cmp(const void *a, const void *b)
 	return json_name_cmp16((*x)->name, (*y)->name);
 }
 
-static bool in_order(const struct json *object)
+static void sort_few(const struct json_member **order, size_t count)
 {
-	for (uint32_t i = 1; i < object->count; i++) {
-		if (json_name_cmp16(object->members[i - 1].name, object->members[i].name) > 0)
-			return false;
+	for (size_t i = 1; i < count; i++) {
+		const struct json_member *m = order[i];
+		size_t at = i;
+
+		for (; at > 0 && member_cmp(&order[at - 1], &m) > 0; at--)
+			order[at] = order[at - 1];
+		order[at] = m;
 	}
-	return true;
 }
 
 static int write_members(struct buf *out, const struct json *object, unsigned depth)
 {
-	cleanup_free const struct json_member **order = NULL;
+	const struct json_member *few[FEW_MEMBERS], **order = few;
+	cleanup_free const struct json_member **many = NULL;
 	int r;
 
-	/* What was canonical when it came needs no sorting, nor memory for it. */
-	if (!in_order(object)) {
-		order = calloc(object->count, sizeof(struct json_member *));
-		if (!order)
+	if (object->count > FEW_MEMBERS) {
+		order = many = calloc(object->count, sizeof(*many));
+		if (!many)
 			return -ENOMEM;
-		for (uint32_t i = 0; i < object->count; i++)
-			order[i] = &object->members[i];
-		qsort(order, object->count, sizeof(*order), member_cmp);
 	}
+	for (uint32_t i = 0; i < object->count; i++)
+		order[i] = &object->members[i];
+	if (many)
+		qsort(many, object->count, sizeof(*many), member_cmp);
+	else
+		sort_few(few, object->count);
 	r = buf_add_char(out, '{');
 	for (uint32_t i = 0; r == 0 && i < object->count; i++)
-		r = write_member(out, order ? order[i] : &object->members[i], i == 0, depth);
+		r = write_member(out, order[i], i == 0, depth);
 	return r < 0 ? r : buf_add_char(out, '}');
 }
 
 static int write_value(struct buf *out, const struct json *v, unsigned depth)
 {
-	if (depth > JSON_DEPTH_MAX)
-		return -EMSGSIZE;
 	switch (v->type) {
 	case JSON_NULL:
 		return buf_add_str(out, "null");
@@ -259,9 +266,9 @@ static int write_value(struct buf *out, const struct json *v, unsigned depth)
 	case JSON_STRING:
 		return json_write_string(out, v->text);
 	case JSON_ARRAY:
-		return write_items(out, v, depth + 1);
+		return depth < JSON_DEPTH_MAX ? write_items(out, v, depth + 1) : -EMSGSIZE;
 	case JSON_OBJECT:
-		return write_members(out, v, depth + 1);
+		return depth < JSON_DEPTH_MAX ? write_members(out, v, depth + 1) : -EMSGSIZE;
 	}
 	return -EINVAL;
 }
