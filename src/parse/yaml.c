@@ -106,8 +106,8 @@ static void position(struct slice input, size_t offset, size_t *ret_line, size_t
 /* Characters that make a file look other than it is. */
 static bool deceives(int32_t c)
 {
-	return c == 0x85 || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-	       c == 0xfeff;
+	return c == 0x85 || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 static int check_bytes(struct reader *r)
@@ -129,7 +129,9 @@ static int check_bytes(struct reader *r)
 		else if (lone_cr)
 			fault_at(r, line, column, "a carriage return alone: lines end in LF or CR LF");
 		else if (deceives(c))
-			fault_at(r, line, column, "the invisible character U+%04X: write it as an escape in double quotes, or leave it out", (unsigned)c);
+			fault_at(r, line, column,
+				 "the invisible character U+%04X: write it as an escape in double quotes, or leave it out",
+				 (unsigned)c);
 		else
 			fault_at(r, line, column, "the control character 0x%02x", (unsigned)c);
 		return -EINVAL;
@@ -191,7 +193,8 @@ static bool one_of(struct slice s, const char *const *words, size_t count)
 	return false;
 }
 
-#define ONE_OF(s, ...) one_of(s, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define ONE_OF(s, ...)                                                                                                             \
+	one_of(s, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 /* Digits and "_", at most one ".", perhaps an exponent: 012, 1_000, .5, 5., 1_0.0e+3. */
 static bool is_loose_decimal(struct slice s)
@@ -347,7 +350,10 @@ static int close_container(struct reader *r)
 	size_t count = r->value_count - top->first;
 	const struct json_member *from = r->values + top->first;
 	struct json v = {
-		.type = top->map ? JSON_OBJECT : JSON_ARRAY, .line = top->line, .column = top->column, .count = (uint32_t)count,
+		.type = top->map ? JSON_OBJECT : JSON_ARRAY,
+		.line = top->line,
+		.column = top->column,
+		.count = (uint32_t)count,
 	};
 
 	if (top->map) {
@@ -388,7 +394,10 @@ static int open_container(struct reader *r, const yaml_event_t *e, bool map)
 		return -EINVAL;
 	}
 	r->opened[r->depth++] = (struct open){
-		.first = r->value_count, .map = map, .line = (uint32_t)e->start_mark.line + 1, .column = (uint32_t)e->start_mark.column + 1,
+		.first = r->value_count,
+		.map = map,
+		.line = (uint32_t)e->start_mark.line + 1,
+		.column = (uint32_t)e->start_mark.column + 1,
 	};
 	return 0;
 }
@@ -396,7 +405,9 @@ static int open_container(struct reader *r, const yaml_event_t *e, bool map)
 static int put_scalar(struct reader *r, const yaml_event_t *e)
 {
 	const char *raw = (const char *)e->data.scalar.value;
-	struct json v = { .type = JSON_STRING, .line = (uint32_t)e->start_mark.line + 1, .column = (uint32_t)e->start_mark.column + 1 };
+	struct json v = { .type = JSON_STRING,
+			  .line = (uint32_t)e->start_mark.line + 1,
+			  .column = (uint32_t)e->start_mark.column + 1 };
 	bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
 	if (count_item(r, &e->start_mark) < 0)
@@ -418,7 +429,9 @@ static int put_scalar(struct reader *r, const yaml_event_t *e)
 /* An alias was refused; null keeps its place. */
 static int put_null(struct reader *r, const yaml_event_t *e)
 {
-	struct json v = { .type = JSON_NULL, .line = (uint32_t)e->start_mark.line + 1, .column = (uint32_t)e->start_mark.column + 1 };
+	struct json v = { .type = JSON_NULL,
+			  .line = (uint32_t)e->start_mark.line + 1,
+			  .column = (uint32_t)e->start_mark.column + 1 };
 
 	return count_item(r, &e->start_mark) < 0 ? -EINVAL : put(r, &v);
 }
@@ -456,7 +469,8 @@ static int handle(struct reader *r, const yaml_event_t *e)
 	case YAML_DOCUMENT_START_EVENT:
 		return begin_document(r, e);
 	case YAML_ALIAS_EVENT:
-		fault(r, &e->start_mark, "the alias \"*%s\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)",
+		fault(r, &e->start_mark,
+		      "the alias \"*%s\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)",
 		      show(slice_str((const char *)e->data.alias.anchor)).text);
 		return put_null(r, e);
 	case YAML_SCALAR_EVENT:

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "parse/json.h"
 
 struct policy; /* immutable once loaded */
@@ -28,6 +29,13 @@ struct policy_problems {
 
 void policy_problems_free(struct policy_problems *problems);
 
+/*
+ * For people: a line for each, `bawn.yaml:14:7: text` or `bawn.yaml:14:7: warning: text`. For programs: one JSON array of objects
+ * with column, file, line, severity ("error", "warning") and text. 0 or a buf error; -EINVAL when `file` is not UTF-8 (JSON only).
+ */
+int policy_problems_print(struct buf *out, struct slice file, const struct policy_problems *problems);
+int policy_problems_print_json(struct buf *out, struct slice file, const struct policy_problems *problems);
+
 struct policy_options {
 	/*
 	 * A project's file may name no host file outside its own folder: absolute path without a trailing slash, symbolic links resolved by the
@@ -39,8 +47,9 @@ struct policy_options {
 };
 
 /*
- * Parses (libyaml, positions kept), validates and compiles. 0 with *ret_policy (caller: policy_free); -EINVAL when there is at least one error.
- * All errors are reported at once. Warnings come with either. -ENOMEM otherwise. `yaml` need not live on.
+ * Parses (libyaml, positions kept), validates and compiles. 0 with *ret_policy (caller: policy_free); -EINVAL when there is at
+ * least one error. All errors are reported at once. Warnings come with either. -ENOMEM otherwise. `yaml` need not live on.
+ * *ret_problems is written in each case (caller: policy_problems_free). The language is in docs/policy.md.
  */
 int policy_load(struct slice yaml, const struct policy_options *options, struct policy **ret_policy, struct policy_problems *ret_problems);
 void policy_free(struct policy *policy);
@@ -52,6 +61,11 @@ enum policy_mode { MODE_READ_ONLY, MODE_READ_WRITE };
 struct policy_mount {
 	const char *host; /* absolute path on the host, no "." or ".." part */
 	const char *at;   /* absolute path inside */
+	/*
+	 * NULL, or a folder (the project's) that `host` lies in as text. Whoever opens it must hold to that with symbolic
+	 * links followed (openat2 with RESOLVE_BENEATH): a project can hold a link to anywhere.
+	 */
+	const char *beneath;
 	enum policy_mode mode;
 	uint32_t line, column;
 };
@@ -60,7 +74,7 @@ struct policy_server {
 	const char *name;
 	char *const *command; /* NULL-terminated argv: `command` followed by `args` */
 	char *const *env;     /* NULL-terminated "NAME=value", exactly what the policy names */
-	const struct policy_mount *mounts; /* workspace first, when there is one, then files */
+	const struct policy_mount *mounts; /* workspace first, when there is one, then files; none lies in another; at most 128 */
 	size_t mount_count;
 	const char *workdir; /* where it starts inside: the workspace's `at`, else "/" */
 	uint32_t timeout_ms; /* for one call */
@@ -103,3 +117,31 @@ bool policy_grants(const struct policy *policy, struct slice agent, struct slice
 /* The verdict for one call. `args` is an object. Never fails: what cannot be evaluated is refused. */
 void policy_decide(const struct policy *policy, struct slice agent, struct slice server, struct slice tool, const struct json *args,
 		   struct policy_verdict *ret_verdict);
+
+/* ---- a second look ---- */
+
+enum policy_look_kind {
+	LOOK_UNATTENDED,  /* something destructive may run without a person */
+	LOOK_WILDCARD,    /* an allow or ask rule that also grants tools which the server adds later */
+	LOOK_NO_FACTS,    /* a tool is granted by name and nothing is said of it */
+	LOOK_NO_EFFECT,   /* a rule that another one makes void, so that it does not do what its author thought */
+	LOOK_WRITABLE,    /* files of the host may be changed */
+	LOOK_HOME,        /* a whole home folder is seen */
+	LOOK_CREDENTIALS, /* a place where keys and tokens are kept is seen, or other programs' sockets */
+	LOOK_KINDS,
+};
+
+/* "unattended", "wildcard", "no facts", "no effect", "writable", "home", "credentials". */
+const char *policy_look_name(enum policy_look_kind kind);
+
+struct policy_look {
+	enum policy_look_kind kind;
+	uint32_t line, column;
+	const char *text; /* one printable line, valid during the call */
+};
+
+/*
+ * Everything in a valid policy that deserves a second look, servers first, then agents. A call that gives other than 0 ends it, and
+ * its result is given back; else 0 or -ENOMEM.
+ */
+int policy_review(const struct policy *policy, int (*look)(void *ctx, const struct policy_look *look), void *ctx);

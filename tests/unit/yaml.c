@@ -95,10 +95,12 @@ static void plain_scalars_have_one_reading(void **state)
 		 "[null, null, null, null, true, true, true, false, false, false]", false);
 	reads_as(SLICE("[0, -0, 17, -3, 1.5, 1e5, 1E-3, -0.25e+2]"), "[0, -0, 17, -3, 1.5, 1e5, 1E-3, -0.25e+2]", false);
 	reads_as(SLICE("[yes, no, on, off, y, n, Yes, NO]"), "['yes', 'no', 'on', 'off', 'y', 'n', 'Yes', 'NO']", false);
-	reads_as(SLICE("[30s, 1.2.3, 127.0.0.1, 2026-01-02, -, +, a:b, 0xZ, 1:2x, e5, ., _1, nan, inf, nULL]"),
-		 "['30s', '1.2.3', '127.0.0.1', '2026-01-02', '-', '+', 'a:b', '0xZ', '1:2x', 'e5', '.', '_1', 'nan', 'inf', 'nULL']",
-		 false);
-	reads_as(SLICE("- \"1\"\n- '0x10'\n- \"true\"\n- ''\n- |\n  12\n- >-\n  null\n"), "['1', '0x10', 'true', '', '12\\x0a', 'null']", false);
+	reads_as(
+		SLICE("[30s, 1.2.3, 127.0.0.1, 2026-01-02, -, +, a:b, 0xZ, 1:2x, e5, ., _1, nan, inf, nULL]"),
+		"['30s', '1.2.3', '127.0.0.1', '2026-01-02', '-', '+', 'a:b', '0xZ', '1:2x', 'e5', '.', '_1', 'nan', 'inf', 'nULL']",
+		false);
+	reads_as(SLICE("- \"1\"\n- '0x10'\n- \"true\"\n- ''\n- |\n  12\n- >-\n  null\n"),
+		 "['1', '0x10', 'true', '', '12\\x0a', 'null']", false);
 	reads_as(SLICE("a:\nb: ''\n"), "{a: null, b: ''}", false);
 	reads_as(SLICE("a b: c\n  d\n"), "{a b: 'c d'}", false);
 	reads_as(SLICE("\"\\u202e\\0\\x41\""), "'\\u{202e}\\x00A'", false);
@@ -107,8 +109,9 @@ static void plain_scalars_have_one_reading(void **state)
 static void what_readers_disagree_about_is_refused(void **state)
 {
 	static const char *const words[] = {
-		"0x10", "0X1f", "0o17", "0O7", "0b101", "012", "+5", "-012", "+0x1", ".5", "5.", "-.5", "1_000", "1_0.5", "+.5e3", "1.5e1_0",
-		".inf", "-.inf", "+.Inf", ".INF", ".nan", ".NaN", "1:30", "-1:30:59", "12:30:00.5", "00", "0_0",
+		"0x10",  "0X1f", "0o17", "0O7",   "0b101", "012",      "+5",         "-012", "+0x1",
+		".5",    "5.",   "-.5",  "1_000", "1_0.5", "+.5e3",    "1.5e1_0",    ".inf", "-.inf",
+		"+.Inf", ".INF", ".nan", ".NaN",  "1:30",  "-1:30:59", "12:30:00.5", "00",   "0_0",
 	};
 
 	(void)state;
@@ -116,7 +119,8 @@ static void what_readers_disagree_about_is_refused(void **state)
 		char yaml[64], expected[128];
 
 		snprintf(yaml, sizeof(yaml), "a: %s", words[i]);
-		snprintf(expected, sizeof(expected), "1:4: YAML readers disagree about %s: write a plain decimal number, or quote it", words[i]);
+		snprintf(expected, sizeof(expected),
+			 "1:4: YAML readers disagree about %s: write a plain decimal number, or quote it", words[i]);
 		refused_as(slice_str(yaml), expected);
 		snprintf(yaml, sizeof(yaml), "a: '%s'", words[i]);
 		snprintf(expected, sizeof(expected), "{a: '%s'}", words[i]);
@@ -140,43 +144,57 @@ static void each_refusal_has_its_own_message(void **state)
 	refused_as(SLICE(""), "1:1: the file is empty");
 	refused_as(SLICE("# only a comment\n"), "1:1: the file is empty");
 	refused_as(SLICE("a: &x 1\n"), "1:4: the anchor \"&x\": anchors and aliases are not read: write the value out");
-	refused_as(SLICE("a: [1, *x]\n"), "1:8: the alias \"*x\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)");
-	refused_as(SLICE("a: !!str 1\n"), "1:4: the tag \"tag:yaml.org,2002:str\": tags are not read: quote a value that has to be a string");
+	refused_as(
+		SLICE("a: [1, *x]\n"),
+		"1:8: the alias \"*x\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)");
+	refused_as(SLICE("a: !!str 1\n"),
+		   "1:4: the tag \"tag:yaml.org,2002:str\": tags are not read: quote a value that has to be a string");
 	refused_as(SLICE("a: ! 1\n"), "1:4: the tag \"!\": tags are not read: quote a value that has to be a string");
 	refused_as(SLICE("a: !x [1]\n"), "1:4: the tag \"!x\": tags are not read: quote a value that has to be a string");
 	refused_as(SLICE("a: !x {b: 1}\n"), "1:4: the tag \"!x\": tags are not read: quote a value that has to be a string");
 	refused_as(SLICE("a: 1\n<<: {b: 2}\n"), "2:1: the merge key \"<<\" is not read: write the keys out");
 	refused_as(SLICE("a: 1\n---\nb: 2\n"), "2:1: a second document: one file is one document");
 	refused_as(SLICE("%YAML 1.1\n---\na: 1\n"), "1:1: this is read as YAML 1.2: leave the %YAML directive out");
-	refused_as(SLICE("a: 1\nb: 2\na: 3\n\"a\": 4\n"), "3:1: key \"a\" appears twice (first in line 1)\n4:1: key \"a\" appears twice (first in line 1)");
+	refused_as(SLICE("a: 1\nb: 2\na: 3\n\"a\": 4\n"),
+		   "3:1: key \"a\" appears twice (first in line 1)\n4:1: key \"a\" appears twice (first in line 1)");
 	refused_as(SLICE("{1: a}"), "1:2: a key must be a string: quote it");
 	refused_as(SLICE("~: a"), "1:1: a key must be a string: quote it");
 	refused_as(SLICE("true: a"), "1:1: a key must be a string: quote it");
 	refused_as(SLICE("? [a, b]\n: 1\n? {c: d}\n: 2\n"),
 		   "1:3: a key must be a string, not a list or a map\n3:3: a key must be a string, not a list or a map");
-	refused_as(SLICE("\xef\xbb\xbf" "a: 1"), "1:1: the file begins with a byte order mark: save it as plain UTF-8");
-	refused_as(SLICE("a: \xe2\x80\xae" "b"), "1:4: the invisible character U+202E: write it as an escape in double quotes, or leave it out");
-	refused_as(SLICE("# \xc2\x85" "a: 1"), "1:3: the invisible character U+0085: write it as an escape in double quotes, or leave it out");
-	refused_as(SLICE("# x\xe2\x80\xa8" "a: 1"), "1:4: the invisible character U+2028: write it as an escape in double quotes, or leave it out");
+	refused_as(SLICE("\xef\xbb\xbf"
+			 "a: 1"),
+		   "1:1: the file begins with a byte order mark: save it as plain UTF-8");
+	refused_as(SLICE("a: \xe2\x80\xae"
+			 "b"),
+		   "1:4: the invisible character U+202E: write it as an escape in double quotes, or leave it out");
+	refused_as(SLICE("# \xc2\x85"
+			 "a: 1"),
+		   "1:3: the invisible character U+0085: write it as an escape in double quotes, or leave it out");
+	refused_as(SLICE("# x\xe2\x80\xa8"
+			 "a: 1"),
+		   "1:4: the invisible character U+2028: write it as an escape in double quotes, or leave it out");
 	refused_as(SLICE("a: 1 # x\rb: 2\n"), "1:9: a carriage return alone: lines end in LF or CR LF");
 	refused_as(SLICE("a: 1\nb: \x01\n"), "2:4: the control character 0x01");
 	refused_as(SLICE("a: 1\nb: \xff\n"), "2:4: not UTF-8 text (byte 0xff)");
 	refused_as(SLICE("a: \xed\xa0\x80"), "1:4: not UTF-8 text (byte 0xed)");
 	refused_as(SLICE("a:\n\tb: 1\n"), "2:1: not YAML: a tab cannot indent, use spaces");
 	refused_as(SLICE("a: [1, 2\n"), "2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence");
-	refused_as(SLICE("a: \"\\ud800\""), "1:7: not YAML: found invalid Unicode character escape code while parsing a quoted scalar");
+	refused_as(SLICE("a: \"\\ud800\""),
+		   "1:7: not YAML: found invalid Unicode character escape code while parsing a quoted scalar");
 }
 
 static void all_faults_come_at_once(void **state)
 {
 	(void)state;
-	refused_as(SLICE("a: &x 1\nb: *x\na: 0x1\n1: !t 2\n"),
-		   "1:4: the anchor \"&x\": anchors and aliases are not read: write the value out\n"
-		   "2:4: the alias \"*x\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)\n"
-		   "3:1: key \"a\" appears twice (first in line 1)\n"
-		   "3:4: YAML readers disagree about 0x1: write a plain decimal number, or quote it\n"
-		   "4:1: a key must be a string: quote it\n"
-		   "4:4: the tag \"!t\": tags are not read: quote a value that has to be a string");
+	refused_as(
+		SLICE("a: &x 1\nb: *x\na: 0x1\n1: !t 2\n"),
+		"1:4: the anchor \"&x\": anchors and aliases are not read: write the value out\n"
+		"2:4: the alias \"*x\": anchors and aliases are not read: write the value out (a string that begins with * is quoted)\n"
+		"3:1: key \"a\" appears twice (first in line 1)\n"
+		"3:4: YAML readers disagree about 0x1: write a plain decimal number, or quote it\n"
+		"4:1: a key must be a string: quote it\n"
+		"4:4: the tag \"!t\": tags are not read: quote a value that has to be a string");
 }
 
 static void a_quoted_key_may_look_like_anything(void **state)
