@@ -1,0 +1,135 @@
+/* bawn check: is a policy valid, and what in it deserves a second look? */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "cli/place.h"
+#include "init/policy_file.h"
+#include "parse/json.h"
+#include "policy/policy.h"
+
+enum { REPORT_MAX = 64 * 1024 * 1024 };
+
+/* What is printed, gathered first, so that output that cannot be written is noticed once. */
+struct report {
+	struct slice file; /* as the user named it */
+	struct buf out;
+	struct buf looks; /* text lines, or JSON objects with commas between */
+	size_t look_count;
+	bool json;
+};
+
+static int look_text(struct report *r, const struct policy_look *look)
+{
+	int e = text_escape(&r->looks, r->file);
+
+	return e ? e : buf_printf(&r->looks, ":%u:%u: look: %s\n", look->line, look->column, look->text);
+}
+
+static int look_json(struct report *r, const struct policy_look *look)
+{
+	int e = buf_printf(&r->looks, "%s{\"column\":%u,\"kind\":\"%s\",\"line\":%u,\"text\":", r->look_count > 1 ? "," : "",
+			   look->column, policy_look_name(look->kind), look->line);
+
+	e = e ? e : json_write_string(&r->looks, slice_str(look->text));
+	return e ? e : buf_add_char(&r->looks, '}');
+}
+
+static int add_look(void *ctx, const struct policy_look *look)
+{
+	struct report *r = ctx;
+
+	r->look_count++;
+	return r->json ? look_json(r, look) : look_text(r, look);
+}
+
+static size_t errors_in(const struct policy_problems *problems)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < problems->count; i++)
+		count += !problems->list[i].warning;
+	return count;
+}
+
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static int print_text(struct report *r, const struct policy *policy, const struct policy_problems *problems)
+{
+	size_t errors = errors_in(problems), warnings = problems->count - errors;
+	int e = policy_problems_print(&r->out, r->file, problems);
+
+	e = e ? e : buf_add_slice(&r->out, buf_slice(&r->looks));
+	e = e ? e : text_escape(&r->out, r->file);
+	if (e)
+		return e;
+	if (!policy)
+		return buf_printf(&r->out, ": not valid: %zu error%s, %zu warning%s\n", errors, plural(errors), warnings,
+				  plural(warnings));
+	return buf_printf(&r->out, ": valid: %zu server%s, %zu agent%s; %zu warning%s, %zu to look at\n",
+			  policy_server_count(policy), plural(policy_server_count(policy)), policy_agent_count(policy),
+			  plural(policy_agent_count(policy)), warnings, plural(warnings), r->look_count);
+}
+
+static int print_json(struct report *r, const struct policy *policy, const struct policy_problems *problems)
+{
+	int e = buf_add_str(&r->out, "{\"file\":");
+
+	e = e ? e : json_write_string(&r->out, r->file);
+	e = e ? e : buf_add_str(&r->out, ",\"looks\":[");
+	e = e ? e : buf_add_slice(&r->out, buf_slice(&r->looks));
+	e = e ? e : buf_add_str(&r->out, "],\"problems\":");
+	e = e ? e : policy_problems_print_json(&r->out, r->file, problems);
+	return e ? e : buf_printf(&r->out, ",\"valid\":%s}\n", policy ? "true" : "false");
+}
+
+static int check(struct report *r, const struct place *place, struct slice yaml)
+{
+	struct policy_options options = { .project = slice_str(place->project),
+					  .base = slice_str(place->base),
+					  .home = slice_str(place->home) };
+	struct policy_problems problems = { 0 };
+	struct policy *policy = NULL;
+	int loaded = policy_load(yaml, &options, &policy, &problems);
+	int e = loaded == -EINVAL ? 0 : loaded;
+
+	if (loaded == 0)
+		e = policy_review(policy, add_look, r);
+	if (e == 0)
+		e = r->json ? print_json(r, policy, &problems) : print_text(r, policy, &problems);
+	policy_problems_free(&problems);
+	policy_free(policy);
+	if (e < 0)
+		return cli_error(CLI_REFUSED, "%s cannot be checked: %s", place->policy, strerror(-e));
+	if (fwrite(r->out.ptr, 1, r->out.len, stdout) != r->out.len || fflush(stdout) == EOF)
+		return cli_error(CLI_REFUSED, "cannot write: %s", strerror(errno));
+	return loaded == 0 ? CLI_OK : CLI_REFUSED;
+}
+
+int cli_check(const struct cli_args *args)
+{
+	const char *named = args->operands[0] ? args->operands[0] : args->value[OPTION_policy];
+	cleanup_buf struct buf yaml = BUF_INIT(POLICY_FILE_MAX);
+	struct report report = { .out = BUF_INIT(REPORT_MAX), .looks = BUF_INIT(REPORT_MAX), .json = cli_has(args, OPTION_json) };
+	struct place place;
+	int r = place_find(args, named, &place);
+
+	if (r != CLI_OK)
+		return r;
+	r = io_read_file(AT_FDCWD, place.policy, &yaml);
+	if (r == -EMSGSIZE)
+		return cli_error(CLI_REFUSED, "%s is larger than %d bytes", place.policy, POLICY_FILE_MAX);
+	if (r < 0)
+		return cli_error(CLI_REFUSED, "cannot read %s: %s", place.policy, strerror(-r));
+	report.file = slice_str(named ? named : place.policy);
+	r = check(&report, &place, buf_slice(&yaml));
+	buf_free(&report.out);
+	buf_free(&report.looks);
+	return r;
+}
