@@ -147,7 +147,9 @@ static int common_make(struct sandbox_common *common, struct sandbox_report *rep
 		return sandbox_fail(report, SANDBOX_STAGE_OTHER, -r, "cannot list /etc");
 	r = sandbox_filter_allowed(&common->allowed);
 	if (r == 0)
-		r = sandbox_filter_refused(&common->refused);
+		r = sandbox_filter_refused(true, &common->refused);
+	if (r == 0)
+		r = sandbox_filter_refused(false, &common->refused_local);
 	if (r == 0)
 		r = sandbox_filter_keeper(&common->keeper);
 	if (r < 0)
@@ -188,6 +190,7 @@ void sandbox_maker_free(struct sandbox_maker *maker)
 		return;
 	free(maker->common.allowed.filter);
 	free(maker->common.refused.filter);
+	free(maker->common.refused_local.filter);
 	free(maker->common.keeper.filter);
 	free(maker);
 }

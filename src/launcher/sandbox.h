@@ -41,6 +41,11 @@ struct sandbox_plan {
 	const struct sandbox_mount *mounts;
 	size_t mount_count; /* at most SANDBOX_MOUNTS_MAX */
 	struct sandbox_limits limits;
+	/*
+	 * Local sockets with a name. A program that may make one can connect to any that a host process keeps in a folder that is shown; before Landlock
+	 * ABI 9 (Linux 7.1) nothing else keeps it from that. So false refuses them on older kernels; pairs, which have no name, always work.
+	 */
+	bool local_sockets;
 };
 
 #define SANDBOX_MOUNTS_MAX 128

@@ -13,6 +13,7 @@
 #define RIGHT_REFER (1ULL << 13)     /* ABI 2 */
 #define RIGHT_TRUNCATE (1ULL << 14)  /* ABI 3 */
 #define RIGHT_IOCTL_DEV (1ULL << 15) /* ABI 5 */
+#define RIGHT_RESOLVE_UNIX (1ULL << 16) /* SANDBOX_FENCE_SOCKETS */
 #define SCOPE_ABSTRACT_SOCKET (1ULL << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (1ULL << 1)
 
@@ -52,7 +53,8 @@ int sandbox_fence_abi(void)
 
 static uint64_t handled(int abi)
 {
-	return RIGHTS_ALL | (abi >= 2 ? RIGHT_REFER : 0) | (abi >= 3 ? RIGHT_TRUNCATE : 0) | (abi >= 5 ? RIGHT_IOCTL_DEV : 0);
+	return RIGHTS_ALL | (abi >= 2 ? RIGHT_REFER : 0) | (abi >= 3 ? RIGHT_TRUNCATE : 0) | (abi >= 5 ? RIGHT_IOCTL_DEV : 0) |
+	       (abi >= SANDBOX_FENCE_SOCKETS ? RIGHT_RESOLVE_UNIX : 0);
 }
 
 /* Grants `rights` beneath an existing path; -ENOENT when there is none. */
@@ -66,6 +68,8 @@ static int grant(int ruleset, const char *path, uint64_t rights)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed_access &= RIGHTS_FILE;
+	if (!rule.allowed_access)
+		return 0;
 	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
 }
 

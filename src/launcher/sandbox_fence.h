@@ -3,6 +3,9 @@
 
 #include "launcher/sandbox_inside.h"
 
+/* From this ABI on the fence itself keeps a program from connecting to sockets that were made outside. */
+#define SANDBOX_FENCE_SOCKETS 9
+
 /* The running kernel's Landlock ABI, or -errno. */
 int sandbox_fence_abi(void);
 

@@ -25,7 +25,7 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-enum verdict { VERDICT_ALLOW, VERDICT_ALLOW_IF, VERDICT_REFUSE, VERDICT_REFUSE_IF };
+enum verdict { VERDICT_ALLOW, VERDICT_ALLOW_IF, VERDICT_REFUSE, VERDICT_REFUSE_IF, VERDICT_REFUSE_LOCAL };
 
 struct condition {
 	unsigned argument;
@@ -50,6 +50,8 @@ struct rule {
 	{ .name = #call, .verdict = VERDICT_REFUSE_IF, .error = code, .reason = why, .condition_count = 1, .words = { a, m, v } },
 #define REFUSE_IF2(call, a, m, v, b, n, w, code, why) \
 	{ .name = #call, .verdict = VERDICT_REFUSE_IF, .error = code, .reason = why, .condition_count = 2, .words = { a, m, v, b, n, w } },
+#define REFUSE_LOCAL(call, a, m, v, code, why) \
+	{ .name = #call, .verdict = VERDICT_REFUSE_LOCAL, .error = code, .reason = why, .condition_count = 1, .words = { a, m, v } },
 
 static const struct rule rules[] = {
 #include "launcher/seccomp.tbl.h"
@@ -157,14 +159,14 @@ int sandbox_filter_allowed(struct sock_fprog *ret_prog)
 	return r < 0 ? r : prog_take(&code, ret_prog);
 }
 
-int sandbox_filter_refused(struct sock_fprog *ret_prog)
+int sandbox_filter_refused(bool local_sockets, struct sock_fprog *ret_prog)
 {
 	cleanup_buf struct buf code = BUF_INIT(BPF_MAXINSNS * sizeof(struct sock_filter));
 	scmp_filter_ctx filter = filter_new(SCMP_ACT_ALLOW);
 	int r = filter ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < RULE_COUNT && r == 0; i++)
-		if (rules[i].verdict == VERDICT_REFUSE_IF)
+		if (rules[i].verdict == VERDICT_REFUSE_IF || (rules[i].verdict == VERDICT_REFUSE_LOCAL && !local_sockets))
 			r = rule_add(filter, &rules[i], SCMP_ACT_ERRNO((uint16_t)rules[i].error));
 	if (r == 0)
 		r = filter_export(filter, &code);
@@ -197,7 +199,7 @@ int sandbox_filter_install(const struct sock_fprog *prog)
 int sandbox_filter_verdict(const char *name, const char **ret_reason)
 {
 	for (size_t i = 0; i < RULE_COUNT; i++) {
-		if (rules[i].verdict == VERDICT_REFUSE_IF || strcmp(rules[i].name, name) != 0)
+		if (rules[i].verdict >= VERDICT_REFUSE_IF || strcmp(rules[i].name, name) != 0)
 			continue;
 		*ret_reason = rules[i].reason ? rules[i].reason : "";
 		return rules[i].verdict == VERDICT_REFUSE ? rules[i].error : 0;

@@ -5,12 +5,13 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <stdbool.h>
 
 /* The program's: what is allowed. Calls newer than the table get ENOSYS, foreign architectures and x32 kill. 0 or -errno; free(prog->filter). */
 int sandbox_filter_allowed(struct sock_fprog *ret_prog);
 
-/* The program's: what is refused by argument. */
-int sandbox_filter_refused(struct sock_fprog *ret_prog);
+/* The program's: what is refused by argument; without `local_sockets`, local sockets with a name too. */
+int sandbox_filter_refused(bool local_sockets, struct sock_fprog *ret_prog);
 
 /* Process 1's, once the program runs: it waits and exits, nothing else. */
 int sandbox_filter_keeper(struct sock_fprog *ret_prog);

@@ -271,6 +271,7 @@ static int program_become(void *arg)
 {
 	const struct program *program = arg;
 	const struct sandbox_inside *inside = program->inside;
+	bool local;
 	int r;
 
 	if (setsid() < 0)
@@ -280,7 +281,8 @@ static int program_become(void *arg)
 		r = signals_reset();
 	if (r < 0)
 		return fail_other(program->report, -r, "hand over the pipes");
-	r = sandbox_filter_install(&inside->common->refused);
+	local = inside->plan->local_sockets || inside->common->landlock_abi >= SANDBOX_FENCE_SOCKETS;
+	r = sandbox_filter_install(local ? &inside->common->refused : &inside->common->refused_local);
 	if (r == 0)
 		r = sandbox_filter_install(&inside->common->allowed);
 	if (r < 0)

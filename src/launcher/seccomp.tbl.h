@@ -6,6 +6,7 @@
  * ALLOW_IF(name, argument, mask, value [, argument, mask, value ...])  allowed when each (argument & mask) == value, as 64 bits: fails closed
  * REFUSE(name, errno, reason)
  * REFUSE_IF(name, argument, mask, value, errno, reason)    allowed but for (argument & mask) == value
+ * REFUSE_LOCAL(...)   as REFUSE_IF, only in sandboxes without local sockets (struct sandbox_plan)
  * REFUSE_IF2(name, a, mask, value, a, mask, value, errno, reason)
  */
 
@@ -76,6 +77,14 @@ ALLOW_IF(socket, 0, UINT64_MAX, AF_INET6, 1, 0xf, SOCK_DGRAM, 2, UINT64_MAX, IPP
 ALLOW_IF(socket, 0, UINT64_MAX, AF_INET6, 1, 0xf, SOCK_DGRAM, 2, UINT64_MAX, IPPROTO_ICMPV6)
 ALLOW_IF(socket, 0, UINT64_MAX, AF_NETLINK, 2, UINT64_MAX, NETLINK_ROUTE)
 ALLOW_IF(socketpair, 0, UINT64_MAX, AF_UNIX)
+
+/*
+ * A socket's name is a file, and a shown folder may hold one that a host process listens at: an editor's, a database's. A pair has no name, and
+ * a stream pair can never be connected elsewhere; a datagram pair can.
+ */
+REFUSE_LOCAL(socket, 0, 0xffffffff, AF_UNIX, EPERM, "could reach a host process that listens in a shown folder")
+REFUSE_LOCAL(socketpair, 1, 0xf, SOCK_DGRAM, EPERM, "could send to a host process that listens in a shown folder")
+REFUSE_LOCAL(socketpair, 1, 0xf, SOCK_RAW, EPERM, "the same under another name")
 
 /* A process or thread, but no namespace. Newer callers try clone3 first, whose flags a filter cannot see. */
 ALLOW_IF(clone, 0, CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET, 0)

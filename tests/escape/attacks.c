@@ -191,7 +191,9 @@ static int read_by_handed_folder(void)
 	if (chdir(target("work")) < 0)
 		return went(-1);
 	snprintf(to.sun_path, sizeof(to.sun_path), "giver");
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || recvmsg(fd, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return went(-1);
+	if (recvmsg(fd, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
 		return ATTACK_IMPOSSIBLE;
 	memcpy(&dir, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(dir));
 	return went(openat(dir, "secret", O_RDONLY));
@@ -892,6 +894,30 @@ static int path_socket(void)
 
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", target("socket"));
 	return went(connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof(to)));
+}
+
+/* A host process listens in the workspace itself, where its socket is to be seen. */
+static int workspace_socket(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (fd < 0 || chdir(target("work")) < 0)
+		return went(-1);
+	snprintf(to.sun_path, sizeof(to.sun_path), "giver");
+	return went(connect(fd, (struct sockaddr *)&to, sizeof(to)));
+}
+
+/* The same by a datagram: one end of a pair may be connected anew. */
+static int workspace_socket_by_pair(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int pair[2];
+
+	if (chdir(target("work")) < 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
+		return went(-1);
+	snprintf(to.sun_path, sizeof(to.sun_path), "mailbox");
+	return went(sendto(pair[0], "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
 }
 
 static int connect4(const char *address, int port, int type)

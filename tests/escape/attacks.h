@@ -20,9 +20,13 @@ enum control {
 };
 
 /*
+ * The attacks of LOCAL_SOCKETS run in a sandbox that permits local sockets, so that what lies behind that refusal is tested too.
+ *
  * ATTACK(name, control, refusals): refusals are the errno names that count inside, separated by spaces; "SIGSYS" is being killed by the filter; "-" any
  * refusal. Every attack reads its targets from arguments NAME=value, see harness.c.
  */
+#define LOCAL_SOCKETS "read_by_handed_folder abstract_socket path_socket"
+
 #define ATTACKS(ATTACK) \
 	/* Files. */ \
 	ATTACK(read_secret, CONTROL_PLAIN, "ENOENT") \
@@ -117,6 +121,8 @@ enum control {
 	/* The network. */ \
 	ATTACK(abstract_socket, CONTROL_PLAIN, "ECONNREFUSED") \
 	ATTACK(path_socket, CONTROL_PLAIN, "ENOENT") \
+	ATTACK(workspace_socket, CONTROL_PLAIN, "EPERM EACCES") \
+	ATTACK(workspace_socket_by_pair, CONTROL_PLAIN, "EPERM EACCES") \
 	ATTACK(loopback_tcp, CONTROL_PLAIN, "ECONNREFUSED") \
 	ATTACK(loopback_tcp6, CONTROL_PLAIN, "ECONNREFUSED EADDRNOTAVAIL") \
 	ATTACK(loopback_mapped, CONTROL_PLAIN, "ECONNREFUSED") \

@@ -114,21 +114,25 @@ static void copy_program(const char *from)
 	close(out);
 }
 
-static int listen_unix(const struct sockaddr_un *at, socklen_t len)
+static int bind_unix(const struct sockaddr_un *at, socklen_t len, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	check("unix socket", bind(fd, (const struct sockaddr *)at, len));
-	check("unix socket", listen(fd, 100));
+	if (type == SOCK_STREAM)
+		check("unix socket", listen(fd, 100));
 	return fd;
 }
 
-static int listen_path(const char *path)
+static int bind_path(const char *path, int type)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd;
 
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	return listen_unix(&at, sizeof(at));
+	fd = bind_unix(&at, sizeof(at), type);
+	check(path, chmod(path, 0777));
+	return fd;
 }
 
 /* Hands the folder above the workspace to whoever connects: only Landlock is left between a sandbox and what lies there. */
@@ -223,10 +227,10 @@ static void world_make(const char *program)
 	syscall(SYS_add_key, "user", "bawn-escape", "secret", 6, KEY_SPEC_USER_KEYRING);
 	snprintf(world.abstract, sizeof(world.abstract), "bawn-escape-%d", (int)getpid());
 	memcpy(abstract.sun_path + 1, world.abstract, strlen(world.abstract));
-	listen_unix(&abstract, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(world.abstract)));
-	listen_path(place("socket"));
-	giver = listen_path(place("work/giver"));
-	chmod(place("work/giver"), 0777);
+	bind_unix(&abstract, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(world.abstract)), SOCK_STREAM);
+	bind_path(place("socket"), SOCK_STREAM);
+	bind_path(place("work/mailbox"), SOCK_DGRAM);
+	giver = bind_path(place("work/giver"), SOCK_STREAM);
 	world.port = listen_tcp(AF_INET);
 	world.port6 = listen_tcp(AF_INET6);
 	world.routed = has_route();
@@ -297,6 +301,17 @@ static void targets_free(char **argv)
 	for (int i = 0; i < TARGETS; i++)
 		free(argv[i]);
 	free(argv);
+}
+
+/* Is `said` one of the words? "-" is any. */
+static bool named(const char *refusals, const char *said)
+{
+	size_t len = strlen(said);
+
+	for (const char *p = refusals; len && (p = strstr(p, said)); p += len)
+		if ((p == refusals || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	return strcmp(refusals, "-") == 0;
 }
 
 /* ---- one attack ---- */
@@ -403,6 +418,7 @@ static void run_inside(const struct attack *attack, struct outcome *outcome)
 		.env = env,
 		.mounts = mounts,
 		.mount_count = 3,
+		.local_sockets = named(LOCAL_SOCKETS, attack->name),
 		.limits = { .open_files = 64, .processes = 64, .file_size = 1u << 20, .memory = 64u << 20, .scratch = 1u << 20 },
 	};
 	struct sandbox sandbox = SANDBOX_NONE;
@@ -440,16 +456,6 @@ static bool survivor(bool end)
 static bool victim_lives(void)
 {
 	return waitpid(world.victim, NULL, WNOHANG) == 0;
-}
-
-static bool named(const char *refusals, const char *said)
-{
-	size_t len = strlen(said);
-
-	for (const char *p = refusals; len && (p = strstr(p, said)); p += len)
-		if ((p == refusals || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
-			return true;
-	return strcmp(refusals, "-") == 0;
 }
 
 /* ---- judging ---- */
