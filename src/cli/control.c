@@ -11,6 +11,8 @@
 #include "base/cleanup.h"
 #include "ipc/channel.h"
 
+enum { ANSWER_SECONDS = 30 }; /* a family that is only restarting a process has answered by then */
+
 struct question {
 	struct event_base *loop;
 	struct control_answer *answer;
@@ -78,6 +80,8 @@ int control_ask(int fd, enum message_type type, const void *msg, struct control_
 		r = channel_send(channel, type, msg);
 	}
 	if (r == 0) {
+		q.result = -ETIMEDOUT;
+		event_base_loopexit(q.loop, &(struct timeval){ .tv_sec = ANSWER_SECONDS });
 		event_base_dispatch(q.loop);
 		r = q.result;
 	}
@@ -103,6 +107,8 @@ int control_ask_running(const struct place *place, enum message_type type, const
 	if (fd < 0)
 		return cli_error(CLI_REFUSED, "cannot reach the family of %s: %s", place->policy, strerror(-fd));
 	r = control_ask(fd, type, msg, ret_answer);
+	if (r == -ETIMEDOUT)
+		return cli_error(CLI_REFUSED, "the family did not answer within %d seconds", ANSWER_SECONDS);
 	if (r == -EPIPE)
 		return cli_error(CLI_REFUSED, "the family ended or closed the connection before it answered");
 	return r < 0 ? cli_error(CLI_REFUSED, "the family's answer could not be read: %s", strerror(-r)) : CLI_OK;

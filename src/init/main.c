@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -35,6 +36,11 @@
 #include "parse/fields.h"
 
 enum { OPEN_FILES = 8192 };
+
+/* As root, what init keeps: to make namespaces and user maps (CAP_SETFCAP since 5.12 where user 0 is mapped), to end what it started, and to pass on what the launcher needs (sandbox.h). */
+#define CAPABILITY(cap) (1ULL << (cap))
+static const uint64_t root_capabilities = CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) |
+					  CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_SETFCAP) | CAPABILITY(CAP_KILL) | CAPABILITY(CAP_DAC_READ_SEARCH);
 
 /* ---- telling people ---- */
 
@@ -443,7 +449,7 @@ static int add_signals(struct family *f)
 static int confine_init(struct family *f, struct confine_fault *fault)
 {
 	struct confine_plan plan = { .process = "init", .exec_memory = true, .open_files = OPEN_FILES,
-				     .capabilities = f->root ? UINT64_MAX : 0 };
+				     .capabilities = f->root ? root_capabilities : 0 };
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < plan.open_files)

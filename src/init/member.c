@@ -377,7 +377,8 @@ static void stop_next(struct family *f)
 			tell_stop(f, order[i]);
 			return;
 		}
-	event_base_loopbreak(f->loop);
+	/* Not loopbreak: the loop may not have begun yet. */
+	event_base_loopexit(f->loop, NULL);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
