@@ -5,6 +5,9 @@
  * durable when it is on the disk, for any other as soon as it is appended; then a sync follows within SYNC_MS. Syncing and signing happen in
  * the log's own thread, so that an append never waits for the disk; everything that came while a sync ran is done with the next one.
  *
+ * A full disk refuses single entries and is tried again with each. A failed sync ends the process: nobody knows what the disk holds then, and the next
+ * audit process reads the log anew. A log that is not as it was signed ends the family.
+ *
  * Security
  *
  * Holds: the log, open for appending, and its signing key. Reads: kinds, packed objects and canonical arguments, in bounded fields, from judge
@@ -49,7 +52,9 @@ struct audit {
 	struct event *news, *sync_timer, *checkpoint_timer;
 	struct owed *owed, **owed_end; /* ascending by entry */
 	uint64_t unsigned_entries;
-	bool stopping;
+	int checkpoint_error; /* as last told */
+	bool opened;          /* "log.open" is on the log */
+	bool stopping, failed;
 };
 
 static void answer(struct channel *to, uint64_t token, uint64_t entry)
@@ -90,6 +95,51 @@ static void start_timer(struct event *timer, long ms)
 		event_add(timer, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 });
 }
 
+/* The first entry of this process: who writes from here on, under which key. Tried again with each entry until the disk takes it. */
+static int record_open(struct audit *a)
+{
+	struct json_member members[] = {
+		{ .name = SLICE("version"), .value = { .type = JSON_STRING, .text = SLICE(BAWN_VERSION) } },
+		{ .name = SLICE("key"), .value = { .type = JSON_STRING, .text = auditlog_verifier_key(a->log) } },
+	};
+	struct json fields = { .type = JSON_OBJECT, .count = 2, .members = members };
+	uint64_t entry;
+	int r = a->opened ? 0 : auditlog_append(a->log, SLICE("log.open"), &fields, (struct slice){ 0 }, &entry);
+
+	a->opened = a->opened || r == 0;
+	return r;
+}
+
+static void forget_channel(struct audit *a, struct channel *channel);
+
+/* What cannot be read was not written by a judge that works. */
+static void on_malformed(struct audit *a, struct channel *from)
+{
+	if (from != a->judge) {
+		log_error("init sent an entry that cannot be read");
+		return;
+	}
+	child_misbehaved(&a->child, PROCESS_JUDGE, 0, "it sent an entry that cannot be read");
+	forget_channel(a, from);
+	a->judge = NULL;
+}
+
+static const char *why_not(int error)
+{
+	switch (error) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		return "no space is left on the disk";
+	case -EMSGSIZE:
+		return "the entry is too large";
+	case -EINVAL:
+		return "the entry has a member that it cannot have";
+	default:
+		return strerror(-error);
+	}
+}
+
 static void on_append(struct audit *a, struct channel *from, const struct msg_audit_append *m)
 {
 	cleanup_arena struct arena arena = ARENA_INIT(1024 * 1024);
@@ -98,12 +148,14 @@ static void on_append(struct audit *a, struct channel *from, const struct msg_au
 	int r;
 
 	if (json_unpack(&arena, m->fields, &json_limits_default, &fields) < 0 || fields.type != JSON_OBJECT) {
-		refuse(from, m->token, "malformed fields");
+		on_malformed(a, from);
 		return;
 	}
-	r = auditlog_append(a->log, m->kind, &fields, m->arguments, &entry);
+	r = record_open(a);
+	if (r == 0)
+		r = auditlog_append(a->log, m->kind, &fields, m->arguments, &entry);
 	if (r < 0) {
-		refuse(from, m->token, r == -ENOSPC ? "no space is left on the disk" : strerror(-r));
+		refuse(from, m->token, why_not(r));
 		return;
 	}
 	if (m->durable) {
@@ -163,10 +215,16 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 	if (p.sync_error) {
 		/* After a failed sync nobody knows what the disk holds: the log is opened anew, and checked, by the next audit process. */
 		log_error("the log could not be synced: %s", strerror(-p.sync_error));
+		a->failed = true;
 		event_base_loopbreak(a->child.loop);
-	} else if (p.checkpoint_error) {
-		log_warning("no checkpoint could be written: %s", strerror(-p.checkpoint_error));
+		return;
 	}
+	if (p.checkpoint_error) {
+		if (p.checkpoint_error != a->checkpoint_error)
+			log_warning("no checkpoint could be written: %s", strerror(-p.checkpoint_error));
+		start_timer(a->checkpoint_timer, CHECKPOINT_MS);
+	}
+	a->checkpoint_error = p.checkpoint_error;
 }
 
 /* ---- peers ---- */
@@ -238,8 +296,11 @@ static int open_log(struct audit *a)
 			nanosleep(&(struct timespec){ .tv_nsec = OPEN_WAIT_MS * 1000000L }, NULL);
 		r = auditlog_open(FD_FIRST_EXTRA, NULL, &a->log, &fault);
 	}
-	if (r < 0)
+	/* A log that is wrong stays wrong; anything else, a full disk say, may be over when init tries again. */
+	if (r == -EBADMSG)
 		child_fatal(&a->child, fault.what);
+	else if (r < 0)
+		log_error("the log cannot be opened: %s", fault.what);
 	return r;
 }
 
@@ -255,6 +316,9 @@ static int begin(struct audit *a)
 	a->checkpoint_timer = evtimer_new(a->child.loop, on_checkpoint_timer, a);
 	if (!a->news || !a->sync_timer || !a->checkpoint_timer || event_add(a->news, NULL) < 0)
 		return -ENOMEM;
+	if (record_open(a) == 0)
+		start_timer(a->checkpoint_timer, CHECKPOINT_MS);
+	auditlog_want_sync(a->log);
 	return 0;
 }
 
@@ -306,5 +370,5 @@ int audit_main(void)
 		return 1;
 	status = child_run(&a.child);
 	record_close(&a);
-	return status;
+	return a.failed ? 1 : status;
 }

@@ -6,7 +6,7 @@
  *
  *     log           the entries and their arguments (frame.h)
  *     checkpoint    the newest signed checkpoint; `checkpoints` holds every one, oldest first
- *     frontier      the tree's state at a checkpoint, so that opening need not hash the whole log; can be made anew from the log
+ *     frontier      the tree's state at a checkpoint, some MiB before the end at most, so that opening need not read the whole of a long log
  *     key, key.pub  the signing key (seed, 0600) and its verifier key line
  *     cut-...       bytes that were cut off after a crash although whole entries were among them
  *
@@ -23,6 +23,7 @@ enum {
 	AUDITLOG_ENTRY_MAX = 64 << 10,    /* bytes of an entry's canonical JSON */
 	AUDITLOG_ARGUMENTS_MAX = 4 << 20, /* bytes of canonical JSON */
 	AUDITLOG_FIELDS_MAX = 64,         /* members of an entry that the caller gives */
+	AUDITLOG_FRONTIER_BYTES = 4 << 20,
 };
 
 struct auditlog;
@@ -32,11 +33,12 @@ struct auditlog_fault {
 	char what[384]; /* one printable sentence without a full stop: `log: entry 17 at byte 4711 does not match its checksum` */
 };
 
-/* For tests; all may be NULL. */
+/* For tests; all may be NULL or 0. */
 struct auditlog_options {
 	uint64_t (*now_us)(void *ctx);      /* wall clock, microseconds; NULL: the real one */
 	int (*sync)(void *ctx, int fd);     /* fdatasync: 0 or -errno */
 	void *ctx;
+	uint64_t frontier_bytes; /* how much of the log opening may have to read again; 0: AUDITLOG_FRONTIER_BYTES */
 };
 
 /*

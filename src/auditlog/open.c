@@ -145,12 +145,13 @@ static int follow_from_best(struct auditlog *log, const struct checkpoint *newes
 	if (folder_load_frontier(log->dir_fd, &frontier) == 0 && frontier.tree.size <= newest->size) {
 		log->tree = frontier.tree;
 		log->end = frontier.offset;
+		log->frontier_offset = frontier.offset;
 		if (follow(log, newest, ret_torn, NULL) == 0)
 			return 0;
 	}
 	/* No frontier, or one that does not lead to the signed root: whether the log itself does is found out by reading all of it. */
 	log->tree = (struct merkle){ 0 };
-	log->end = FRAME_MAGIC_LEN;
+	log->end = log->frontier_offset = FRAME_MAGIC_LEN;
 	return follow(log, newest, ret_torn, fault);
 }
 

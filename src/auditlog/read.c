@@ -151,21 +151,24 @@ int auditlog_next(struct auditlog_reader *reader, struct auditlog_entry *ret_ent
 	return 1;
 }
 
+/* Whether the member is that text, or that number as it is written. */
 static bool member_is(const struct json *entry, struct slice name, struct slice wanted)
 {
 	const struct json *value;
 
 	if (wanted.len == 0)
 		return true;
-	value = json_get_type(entry, name, JSON_STRING);
-	return value && slice_eq(value->text, wanted);
+	value = json_get(entry, name);
+	return value && (value->type == JSON_STRING || value->type == JSON_NUMBER) && slice_eq(value->text, wanted);
 }
 
 bool auditlog_matches(const struct auditlog_filter *filter, const struct auditlog_entry *entry)
 {
-	return entry->seq >= filter->since && member_is(&entry->value, SLICE("agent"), filter->agent) &&
-	       member_is(&entry->value, SLICE("session"), filter->session) && member_is(&entry->value, SLICE("kind"), filter->kind) &&
-	       member_is(&entry->value, SLICE("tool"), filter->tool);
+	const struct json *kind = json_get(&entry->value, SLICE("kind"));
+
+	return entry->seq >= filter->since && slice_starts(kind->text, filter->kind) &&
+	       member_is(&entry->value, SLICE("agent"), filter->agent) &&
+	       member_is(&entry->value, SLICE("session"), filter->session) && member_is(&entry->value, SLICE("tool"), filter->tool);
 }
 
 /* Hashes the first `size` entries, each into the range of the path that it belongs to. */

@@ -38,7 +38,8 @@ int auditlog_next(struct auditlog_reader *reader, struct auditlog_entry *ret_ent
 
 /* An empty slice and 0 mean: any. */
 struct auditlog_filter {
-	struct slice agent, session, kind, tool;
+	struct slice agent, session, tool;
+	struct slice kind; /* this one, or those that begin so */
 	uint64_t since; /* from this number on */
 };
 
@@ -51,6 +52,9 @@ struct auditlog_finding {
 	uint64_t offset;   /* byte within `file` */
 	char what[256];    /* a clause: "does not match its checksum" */
 };
+
+/* Appends the finding as a sentence: "log: entry 17 at byte 4711 does not match its checksum". 0 or a buf error. */
+int auditlog_finding_text(struct buf *out, const struct auditlog_finding *finding);
 
 struct auditlog_verified {
 	uint64_t entries;

@@ -30,6 +30,7 @@ struct auditlog {
 	/* Of the thread that syncs, or of the only one. */
 	uint64_t history_end;
 	bool history_dirty;
+	uint64_t frontier_offset; /* of the one on the disk */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
@@ -74,7 +75,7 @@ int folder_create(struct auditlog *log, struct auditlog_fault *fault);
  */
 int folder_newest_checkpoint(struct auditlog *log, struct checkpoint *ret_newest, struct auditlog_fault *fault);
 
-/* Appends to the history, replaces `checkpoint`, both synced. 0 or -errno; *ret_lost is set when the history's state is unknown. */
+/* Appends to the history and syncs it, replaces `checkpoint`. 0 or -errno; *ret_lost is set when the history's state is unknown. */
 int folder_add_checkpoint(struct auditlog *log, const struct checkpoint *checkpoint, bool *ret_lost);
 
 /* The tree's state: 0, or -errno when it is missing or damaged, which only costs time. */

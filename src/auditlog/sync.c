@@ -10,13 +10,15 @@
 static int sync_log(struct auditlog *log, struct frontier *ret_frontier)
 {
 	struct frontier frontier;
+	bool news;
 	int r;
 
 	pthread_mutex_lock(&log->lock);
 	frontier = (struct frontier){ .tree = log->tree, .offset = log->end };
 	r = log->progress.sync_error;
+	news = frontier.tree.size != log->progress.durable;
 	pthread_mutex_unlock(&log->lock);
-	if (r == 0)
+	if (r == 0 && news)
 		r = sync_fd(log, log->fd);
 	pthread_mutex_lock(&log->lock);
 	if (r < 0)
@@ -27,6 +29,15 @@ static int sync_log(struct auditlog *log, struct frontier *ret_frontier)
 	if (r == 0)
 		*ret_frontier = frontier;
 	return r;
+}
+
+/* Now and then, since opening reads what comes after it anyway. A missing one costs the next opening time, nothing else. */
+static void save_frontier(struct auditlog *log, const struct frontier *frontier)
+{
+	uint64_t step = log->options.frontier_bytes ? log->options.frontier_bytes : AUDITLOG_FRONTIER_BYTES;
+
+	if (frontier->offset - log->frontier_offset >= step && folder_save_frontier(log->dir_fd, frontier) == 0)
+		log->frontier_offset = frontier->offset;
 }
 
 /* Signs for what is on the disk. */
@@ -43,9 +54,8 @@ static int sign(struct auditlog *log, const struct frontier *frontier)
 		return 0;
 	merkle_root(&frontier->tree, checkpoint.root);
 	r = folder_add_checkpoint(log, &checkpoint, &lost);
-	/* A missing frontier costs the next opening time, nothing else. */
 	if (r == 0)
-		folder_save_frontier(log->dir_fd, frontier);
+		save_frontier(log, frontier);
 	pthread_mutex_lock(&log->lock);
 	log->progress.checkpoint_error = r;
 	if (r == 0)

@@ -63,6 +63,17 @@ static void found(struct verifier *v, const char *file, uint64_t seq, uint64_t o
 		v->report(v->ctx, &finding);
 }
 
+int auditlog_finding_text(struct buf *out, const struct auditlog_finding *finding)
+{
+	int r = buf_printf(out, "%s:", finding->file);
+
+	if (r == 0 && finding->seq)
+		r = buf_printf(out, " entry %llu", (unsigned long long)finding->seq);
+	if (r == 0 && finding->offset)
+		r = buf_printf(out, " at byte %llu", (unsigned long long)finding->offset);
+	return r == 0 ? buf_printf(out, " %s", finding->what) : r;
+}
+
 /* After a note that is none: the next line that could begin one. */
 static uint64_t next_note(const struct verifier *v, struct slice chunk)
 {

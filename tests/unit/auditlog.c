@@ -376,7 +376,19 @@ static void entries_are_found_by_number_and_by_field(void **state)
 	while (auditlog_next(reader, &entry, NULL) > 0)
 		matches += auditlog_matches(&filter, &entry);
 	assert_int_equal(matches, 12);
+	auditlog_reader_seek(reader, 1001);
+	assert_int_equal(auditlog_next(reader, &entry, NULL), 1);
+	filter.kind = SLICE("call.");
+	assert_true(auditlog_matches(&filter, &entry));
+	filter.kind = SLICE("call.intention");
+	assert_false(auditlog_matches(&filter, &entry));
+	filter.kind = SLICE("");
 	filter.agent = SLICE("another");
+	assert_false(auditlog_matches(&filter, &entry));
+	filter.agent = SLICE("");
+	filter.session = SLICE("1000"); /* a number in the entry */
+	assert_true(auditlog_matches(&filter, &entry));
+	filter.tool = SLICE("files.read");
 	assert_false(auditlog_matches(&filter, &entry));
 	auditlog_reader_free(reader);
 	auditlog_close(log);

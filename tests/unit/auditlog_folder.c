@@ -93,8 +93,9 @@ void folder_copy(int from, int to)
 struct auditlog *folder_open(int dir_fd)
 {
 	struct auditlog_fault fault = { "" };
+	struct auditlog_options options = { .frontier_bytes = 1 };
 	struct auditlog *log = NULL;
-	int r = auditlog_open(dir_fd, NULL, &log, &fault);
+	int r = auditlog_open(dir_fd, &options, &log, &fault);
 
 	if (r < 0)
 		fail_msg("cannot open: %s (%d)", fault.what, r);
@@ -105,7 +106,7 @@ uint64_t folder_append(struct auditlog *log, unsigned n, struct slice arguments)
 {
 	char number[16];
 	struct json_member members[] = {
-		{ .name = SLICE("n"), .value = { .type = JSON_NUMBER } },
+		{ .name = SLICE("session"), .value = { .type = JSON_NUMBER } },
 		{ .name = SLICE("agent"), .value = { .type = JSON_STRING, .text = SLICE("dev") } },
 	};
 	struct json fields = { .type = JSON_OBJECT, .count = 2, .members = members };

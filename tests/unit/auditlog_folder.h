@@ -17,7 +17,7 @@ void folder_put(int dir_fd, const char *name, struct slice bytes);
 bool folder_there(int dir_fd, const char *name);
 void folder_copy(int from, int to); /* every file */
 
-/* The log opened, which must succeed; and one entry {"agent": "dev", "n": n} of kind "call.intent" appended. */
+/* The log opened, which must succeed, with a frontier at every checkpoint; and one entry {"agent": "dev", "session": n} of kind "call.intent" appended. */
 struct auditlog *folder_open(int dir_fd);
 uint64_t folder_append(struct auditlog *log, unsigned n, struct slice arguments);
 
