@@ -26,7 +26,7 @@ async function callUntilBroken(client, acknowledged) {
 
 async function assertLogWhole(house, acknowledged) {
 	await house.ok(['audit', 'verify']);
-	const known = new Map((await house.entries()).map((entry) => [entry.entry, entry]));
+	const known = new Map((await house.entries()).map((entry) => [entry.seq, entry]));
 	for (const number of acknowledged)
 		assert.equal(known.get(number)?.kind, 'call.intent', `entry ${number} is lost`);
 }

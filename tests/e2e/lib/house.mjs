@@ -238,8 +238,8 @@ export class House {
 
 	/** Every entry of the audit log, oldest first. */
 	async entries() {
-		const listed = await this.json(['audit', 'list']);
-		return Array.isArray(listed) ? listed : listed.entries;
+		const {stdout} = await this.ok(['audit', 'list', '--json']);
+		return stdout.split('\n').filter((line) => line).map((line) => JSON.parse(line));
 	}
 
 	/** Ends clients and family, checks that no process is left, and removes the folder. */
