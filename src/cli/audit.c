@@ -1,6 +1,7 @@
 /* bawn audit: the record read and proven, from its folder alone; no family needs to run. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum {
 	SHOWN_MAX = 64 << 20,            /* one entry with its arguments, escaped */
 	SUMMARY_TEXT = 120,              /* bytes of one text on a line of the list */
 	ARGUMENTS_ARENA = 512 << 20,
+	ROOT_TEXT = 45,                  /* base64 of a hash, and NUL */
 };
 
 /* The log's folder of this policy, open; or the exit status with the line printed, as a negative number. */
@@ -353,12 +355,17 @@ static void on_finding(void *ctx, const struct auditlog_finding *f)
 		v->failed = !print(&line) || v->failed;
 }
 
+/* As a checkpoint spells it. */
+static const char *root_text(const struct auditlog_verified *v, char room[ROOT_TEXT])
+{
+	return sodium_bin2base64(room, ROOT_TEXT, v->root, MERKLE_HASH, sodium_base64_VARIANT_ORIGINAL);
+}
+
 static void print_verified(const struct auditlog_verified *v)
 {
-	char root[2 * MERKLE_HASH];
+	char root[ROOT_TEXT];
 
-	text_hex(v->root, MERKLE_HASH, root);
-	printf("%llu entries, root %.*s, %llu checkpoints verified\n", (unsigned long long)v->entries, (int)sizeof(root), root,
+	printf("%llu entries, root %s, %llu checkpoints verified\n", (unsigned long long)v->entries, root_text(v, root),
 	       (unsigned long long)v->checkpoints);
 	if (v->signed_entries < v->entries)
 		printf("the newest %llu entries are not signed for yet\n", (unsigned long long)(v->entries - v->signed_entries));
@@ -370,11 +377,10 @@ static void print_verified(const struct auditlog_verified *v)
 
 static void print_verified_json(const struct auditlog_verified *v, const struct buf *findings)
 {
-	char root[2 * MERKLE_HASH];
+	char root[ROOT_TEXT];
 
-	text_hex(v->root, MERKLE_HASH, root);
-	printf("{\"entries\":%llu,\"signed\":%llu,\"root\":\"%.*s\",\"checkpoints\":%llu,\"arguments\":%llu,\"erased\":%llu,\"findings\":[%.*s]}\n",
-	       (unsigned long long)v->entries, (unsigned long long)v->signed_entries, (int)sizeof(root), root,
+	printf("{\"entries\":%llu,\"signed\":%llu,\"root\":\"%s\",\"checkpoints\":%llu,\"arguments\":%llu,\"erased\":%llu,\"findings\":[%.*s]}\n",
+	       (unsigned long long)v->entries, (unsigned long long)v->signed_entries, root_text(v, root),
 	       (unsigned long long)v->checkpoints, (unsigned long long)v->arguments, (unsigned long long)v->erased, (int)findings->len,
 	       findings->len ? findings->ptr : "");
 }
