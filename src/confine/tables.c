@@ -1,6 +1,7 @@
 /* The tables every process shares: what an event loop may do, what threads need, and what init and launcher may not. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -9,6 +10,9 @@
 #include <sys/socket.h>
 
 #include "confine/confine.h"
+
+/* The bits of futex's second argument that say which operation it is; the others (private, which clock) are modifiers. */
+enum { FUTEX_OPERATION = 0x7f };
 
 const struct confine_rule confine_base[] = {
 	/* Descriptors that are open already. */
@@ -47,7 +51,9 @@ const struct confine_rule confine_base[] = {
 	{ .syscall = SCMP_SYS(fcntl),
 	  .why = "a copy to hand on",
 	  .when = { { .argument = 1, .check = CONFINE_IS, .value = F_DUPFD_CLOEXEC } } },
-	{ .syscall = SCMP_SYS(pipe2), .why = "libevent wakes itself with one" },
+	{ .syscall = SCMP_SYS(pipe2),
+	  .why = "libevent wakes itself with one; never the kernel's notification pipe (O_EXCL here)",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = 0, .mask = O_EXCL } } },
 	{ .syscall = SCMP_SYS(eventfd2), .why = "libevent wakes itself with one" },
 	{ .syscall = SCMP_SYS(getuid), .why = "event_base_new asks whether it runs set-uid" },
 	{ .syscall = SCMP_SYS(geteuid), .why = "event_base_new" },
@@ -63,7 +69,25 @@ const struct confine_rule confine_base[] = {
 	{ .syscall = SCMP_SYS(poll), .why = "a blocking wait on one descriptor" },
 	{ .syscall = SCMP_SYS(ppoll), .why = "poll where there is no poll" },
 	{ .syscall = SCMP_SYS(restart_syscall), .why = "a wait goes on after a stop" },
-	{ .syscall = SCMP_SYS(futex), .why = "glibc's locks" },
+	/* The kernel's plain locks; not those that inherit priorities, which nothing here uses and many exploits did. */
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "glibc's locks",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_WAIT, .mask = FUTEX_OPERATION } } },
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "glibc's locks",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_WAKE, .mask = FUTEX_OPERATION } } },
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "glibc's conditions",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_CMP_REQUEUE, .mask = FUTEX_OPERATION } } },
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "glibc's conditions",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_WAKE_OP, .mask = FUTEX_OPERATION } } },
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "glibc's locks with a deadline",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_WAIT_BITSET, .mask = FUTEX_OPERATION } } },
+	{ .syscall = SCMP_SYS(futex),
+	  .why = "the same",
+	  .when = { { .argument = 1, .check = CONFINE_BITS, .value = FUTEX_WAKE_BITSET, .mask = FUTEX_OPERATION } } },
 
 	/* Memory that is not executable. */
 	{ .syscall = SCMP_SYS(brk), .why = "malloc" },

@@ -1,6 +1,7 @@
 /* confine: every layer of a confined process, tried from inside, and what the report says of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -132,6 +133,9 @@ static const struct forbidden forbidden[] = {
 	{ .name = "mprotect exec", SYS_mprotect, { 0, 4096, PROT_EXEC } },
 	{ .name = "pkey_mprotect", SYS_pkey_mprotect, { 0, 4096, PROT_EXEC, 0 } },
 	{ .name = "memfd_create", SYS_memfd_create, { 0, 0 } },
+	{ .name = "pipe2 notification", SYS_pipe2, { 0, O_EXCL } },
+	{ .name = "futex lock_pi", SYS_futex, { 0, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0 } },
+	{ .name = "futex requeue_pi", SYS_futex, { 0, FUTEX_WAIT_REQUEUE_PI, 0, 0, 0, 0 } },
 	{ .name = "bpf", SYS_bpf, { 0, 0, 0 } },
 	{ .name = "io_uring_setup", SYS_io_uring_setup, { 1, 0 } },
 	{ .name = "no such call", 9999, { 0 } },
@@ -672,8 +676,8 @@ static void each_shortfall_is_named(void **state)
 	};
 	struct confine_report bad[12];
 	static const char *const layers[12] = {
-		"limits",   "limits",	"no-new-privs", "capabilities", "not-dumpable", "landlock",
-		"landlock", "landlock", "landlock",	"memory",	"seccomp",	"parent-death",
+		"limits",   "limits",   "no-new-privs", "capabilities", "not-dumpable", "landlock",
+		"landlock", "landlock", "landlock",     "memory",       "seccomp",      "parent-death",
 	};
 	struct confine_plan plan = base_plan;
 	struct confine_fault fault;
