@@ -239,7 +239,12 @@ static void on_policy_result(struct family *f, const struct msg_policy_result *m
 		return;
 	}
 	if (!m->ok) {
-		tell_waiting(f, "the policy has errors: run `bawn check`\n");
+		const char *newline = m->problems.len ? memchr(m->problems.ptr, '\n', m->problems.len) : NULL;
+		int first = newline ? (int)(newline - m->problems.ptr) : (int)m->problems.len;
+		char line[1024];
+
+		snprintf(line, sizeof(line), "the policy has errors (see `bawn check`): %.*s\n", first > 900 ? 900 : first, m->problems.ptr);
+		tell_waiting(f, line);
 		io_write_all(STDERR_FILENO, m->problems.ptr, m->problems.len);
 		family_stop(f, 1);
 		return;
