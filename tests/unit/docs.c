@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "ipc/process.h"
+#include "policy/policy.h"
 
 enum { JUDGE = 1, AUDIT = 2, LAUNCHER = 4, CONSOLE = 8, GATEWAY = 16, INIT = 32, CLI = 64 };
 
@@ -369,6 +370,28 @@ static void links_lead_somewhere(void **state)
 	}
 }
 
+/* What the README shows can be used as it stands. */
+static void the_readmes_policy_is_valid(void **state)
+{
+	struct policy_options options = { .base = SLICE("/home/you/.config/bawn"), .home = SLICE("/home/you") };
+	cleanup_buf struct buf text = BUF_INIT(1 << 20);
+	struct policy_problems problems = { 0 };
+	struct policy *policy = NULL;
+	const char *begin, *end;
+
+	(void)state;
+	read_text("README.md", &text);
+	begin = strstr(text.ptr, "```yaml\n");
+	assert_non_null(begin);
+	begin += strlen("```yaml\n");
+	end = strstr(begin, "```");
+	assert_non_null(end);
+	if (policy_load(slice_of(begin, (size_t)(end - begin)), &options, &policy, &problems) < 0 || problems.count)
+		fail_msg("README.md: %s", problems.count ? problems.list[0].text : "the policy cannot be loaded");
+	policy_problems_free(&problems);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +400,7 @@ int main(void)
 		cmocka_unit_test(every_folder_is_there_with_what_it_may_include),
 		cmocka_unit_test(what_documents_name_is_there),
 		cmocka_unit_test(links_lead_somewhere),
+		cmocka_unit_test(the_readmes_policy_is_valid),
 	};
 
 	if (!getenv("BAWN_SOURCE")) {
