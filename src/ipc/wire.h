@@ -11,8 +11,9 @@ enum {
 	SERVER_ID_CALL_FIRST = 1000,
 };
 
-/* What one session may hold at most. */
+/* What a family and one session may hold at most. */
 enum {
+	SESSIONS_MAX = 256,
 	SESSION_CALLS_MAX = 256,          /* calls between proposal and outcome */
 	LINE_AGENT_MAX = 4 * 1024 * 1024, /* bytes of one message from the agent */
 	LINE_SERVER_MAX = 16 * 1024 * 1024,

@@ -8,6 +8,15 @@
 #include "judge/record.h"
 #include "judge/server.h"
 
+static uint32_t count_sessions(const struct judge *judge)
+{
+	uint32_t count = 0;
+
+	for (const struct session *s = judge->sessions; s; s = s->next)
+		count++;
+	return count;
+}
+
 /* A client that waits for its session: between its request and the entry on the log. */
 struct opening {
 	struct judge *judge;
@@ -125,10 +134,8 @@ static struct session *session_new(struct judge *judge, const struct opening *o,
 
 static void tell_count(struct judge *judge)
 {
-	struct msg_sessions_count m = { 0 };
+	struct msg_sessions_count m = { .sessions = count_sessions(judge) };
 
-	for (const struct session *s = judge->sessions; s; s = s->next)
-		m.sessions++;
 	channel_send(judge->init, MSG_sessions_count, &m);
 }
 
@@ -178,6 +185,9 @@ void session_on_open(struct judge *judge, struct msg_session_open *m)
 	if (!judge->policy || !identify(judge, m, o->agent)) {
 		o->code = "unknown_agent";
 		snprintf(o->why, sizeof(o->why), "no agent is known by this name and token (see `bawn agent --help`)");
+	} else if (count_sessions(judge) >= SESSIONS_MAX) {
+		o->code = "unavailable";
+		snprintf(o->why, sizeof(o->why), "there are %d sessions already; end some, then try again", SESSIONS_MAX);
 	} else {
 		server = choose_server(judge->policy, o->agent, m->server, o->why);
 		if (server)
