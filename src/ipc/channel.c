@@ -186,6 +186,11 @@ static bool is_full(int r)
 	return r == -EAGAIN || r == -ETOOMANYREFS;
 }
 
+size_t channel_queued(const struct channel *c)
+{
+	return c->queue_bytes;
+}
+
 /* ---- sending ---- */
 
 static int send_packet(int fd, const void *bytes, size_t len, const int *fds, size_t fd_count)

@@ -48,5 +48,11 @@ void channel_drain(struct channel *channel);
  */
 void channel_flush(struct channel *channel);
 
+/*
+ * Bytes of memory that wait to be sent; the channel breaks above 64 MiB. Who sends on behalf of a stranger looks here and refuses the
+ * stranger long before, because a channel between two processes that breaks costs everybody.
+ */
+size_t channel_queued(const struct channel *channel);
+
 enum process channel_peer(const struct channel *channel);
 int channel_fd(const struct channel *channel);
