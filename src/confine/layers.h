@@ -52,6 +52,7 @@ int confine_explain_namespaces(struct confine_fault *fault, int error);
 
 /* What differs under a sanitizer (sanitizer_on.c, sanitizer_off.c): its runtime makes calls of its own. */
 extern const bool confine_sanitized;
+void confine_sanitizer_stop(void); /* the process is confined: its runtime must not trace it any more */
 extern const struct confine_rule confine_sanitizer[];
 extern const size_t confine_sanitizer_count;
 extern const char *const confine_environment[]; /* NULL-terminated: the whole environment of a spawned process */

@@ -169,6 +169,7 @@ int confine_put_on(const struct confine_plan *plan, uint32_t left_out, struct co
 		return confine_fail(fault, "confine", EINVAL, "%s: its plan is not whole", plan->process);
 	snprintf(name, sizeof(name), "bawn-%s", plan->process);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
+	confine_sanitizer_stop();
 	r = put_all(plan, left_out, &state, &report, fault);
 	fd_close(&state.status);
 	if (r == 0)
