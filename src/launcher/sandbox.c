@@ -76,12 +76,14 @@ static int give_up(const struct sandbox_report *report, struct sandbox_fault *re
 
 /* ---- the maker ---- */
 
-/* What programs read in /proc besides processes; everything else there is the host's business. */
+/* What may be seen in /proc besides processes; everything else there is the host's business. */
 static bool proc_needed(const char *name)
 {
 	static const char *const needed[] = {
 		"cgroups", "cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "net", "self", "stat", "sys", "sysvipc", "thread-self", "uptime",
 		"version", "vmstat",
+		/* Say nothing of anybody: the kernel's own tables, or addresses that show as zeros. */
+		"buddyinfo", "consoles", "crypto", "devices", "dma", "execdomains", "iomem", "ioports", "misc", "mtrr", "pagetypeinfo", "zoneinfo",
 	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
@@ -145,11 +147,9 @@ static int common_make(struct sandbox_common *common, struct sandbox_report *rep
 	r = names_collect("/etc", etc_extra, &common->extra_etc);
 	if (r < 0)
 		return sandbox_fail(report, SANDBOX_STAGE_OTHER, -r, "cannot list /etc");
-	r = sandbox_filter_allowed(&common->allowed);
+	r = sandbox_filter_program(false, &common->program);
 	if (r == 0)
-		r = sandbox_filter_refused(true, &common->refused);
-	if (r == 0)
-		r = sandbox_filter_refused(false, &common->refused_local);
+		r = sandbox_filter_program(true, &common->program_local);
 	if (r == 0)
 		r = sandbox_filter_keeper(&common->keeper);
 	if (r < 0)
@@ -188,9 +188,8 @@ void sandbox_maker_free(struct sandbox_maker *maker)
 {
 	if (!maker)
 		return;
-	free(maker->common.allowed.filter);
-	free(maker->common.refused.filter);
-	free(maker->common.refused_local.filter);
+	free(maker->common.program.filter);
+	free(maker->common.program_local.filter);
 	free(maker->common.keeper.filter);
 	free(maker);
 }

@@ -282,9 +282,7 @@ static int program_become(void *arg)
 	if (r < 0)
 		return fail_other(program->report, -r, "hand over the pipes");
 	local = inside->plan->local_sockets || inside->common->landlock_abi >= SANDBOX_FENCE_SOCKETS;
-	r = sandbox_filter_install(local ? &inside->common->refused : &inside->common->refused_local);
-	if (r == 0)
-		r = sandbox_filter_install(&inside->common->allowed);
+	r = sandbox_filter_install(local ? &inside->common->program_local : &inside->common->program);
 	if (r < 0)
 		return sandbox_fail(program->report, SANDBOX_STAGE_SECCOMP, -r, "cannot install the sandbox's seccomp filter");
 	return exec_program(inside->plan, program->report);

@@ -23,8 +23,7 @@ struct sandbox_names {
 struct sandbox_common {
 	struct sandbox_names masks;        /* in /proc: what others could read and no program needs */
 	struct sandbox_names extra_etc;    /* in /etc: harmless names that carry a version, java-17-openjdk */
-	struct sock_fprog allowed, refused; /* the program's two filters, see sandbox_filter.h */
-	struct sock_fprog refused_local;    /* the second one, where local sockets with a name are refused too */
+	struct sock_fprog program, program_local; /* the program's filter: without and with local sockets that have a name */
 	struct sock_fprog keeper;          /* process 1's */
 	int landlock_abi;
 };

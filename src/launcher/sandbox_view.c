@@ -194,6 +194,12 @@ static int folder(struct view *view, const char *path, mode_t mode)
 	return 0;
 }
 
+/* An empty file to mount on. */
+static int blank(struct view *view, const char *path)
+{
+	return mknodat(view->root, path, S_IFREG | 0644, 0) < 0 ? fail(view, errno, "make", path) : 0;
+}
+
 static int file(struct view *view, const char *path, const char *content)
 {
 	cleanup_fd int fd = openat(view->root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -306,35 +312,49 @@ static int parents(struct view *view, const char *path)
 	return 0;
 }
 
-/* Shows one name of the host's /etc, if it is there. A link into /usr is made again, anything else is shown where the link leads. */
+/* A name of /etc that is a link: made again when it leads into /usr. True when that settled it, or failed with *ret_r. */
+static bool etc_link(struct view *view, int tree, const char *path, int *ret_r)
+{
+	char target[256];
+	ssize_t len = readlinkat(tree, "", target, sizeof(target) - 1);
+
+	target[len < 0 ? 0 : len] = '\0';
+	if (strncmp(target, "/usr/", 5) != 0 && strncmp(target, "../usr/", 7) != 0)
+		return false;
+	*ret_r = symlinkat(target, view->root, path) < 0 ? fail(view, errno, "link", path) : 0;
+	return true;
+}
+
+/* Shows one name of the host's /etc, if it is there: a link into /usr as a link, any other where it leads. */
 static int etc_entry(struct view *view, int etc, const char *name)
 {
-	char path[80], target[256];
-	cleanup_fd int host = openat2_raw(etc, name, O_PATH | O_NOFOLLOW, RESOLVE_NO_MAGICLINKS);
+	const int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	struct mount_attr attr = { .attr_set = SANDBOX_READ_ONLY | MOUNT_ATTR_NOEXEC, .propagation = (uint64_t)MS_PRIVATE };
+	cleanup_fd int tree = open_tree(etc, name, (unsigned)(flags | AT_SYMLINK_NOFOLLOW));
+	char path[80];
 	struct stat st;
-	ssize_t len;
 	int r;
 
-	if (host == -ENOENT || host == -EACCES || host == -ENOTDIR)
+	if (tree < 0 && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
 		return 0;
 	snprintf(path, sizeof(path), "etc/%s", name);
-	r = host < 0 ? host : parents(view, path);
-	if (r < 0 || fstat(host, &st) < 0)
-		return fail(view, r < 0 ? -r : errno, "show", path);
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return fail(view, errno, "show", path);
+	r = parents(view, path);
+	if (r < 0 || (S_ISLNK(st.st_mode) && etc_link(view, tree, path, &r)))
+		return r;
 	if (S_ISLNK(st.st_mode)) {
-		len = readlinkat(host, "", target, sizeof(target) - 1);
-		target[len < 0 ? 0 : len] = '\0';
-		if (strncmp(target, "/usr/", 5) == 0 || strncmp(target, "../usr/", 7) == 0)
-			return symlinkat(target, view->root, path) < 0 ? fail(view, errno, "link", path) : 0;
-		fd_close(&host);
-		host = openat2_raw(etc, name, O_PATH, RESOLVE_NO_MAGICLINKS);
-		if (host < 0 || fstat(host, &st) < 0)
+		fd_close(&tree);
+		tree = open_tree(etc, name, (unsigned)flags);
+		if (tree < 0 || fstat(tree, &st) < 0)
 			return 0;
 	}
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return 0;
-	r = S_ISDIR(st.st_mode) ? folder(view, path, 0755) : file(view, path, "");
-	return r < 0 ? r : show(view, host, path, SANDBOX_READ_ONLY | MOUNT_ATTR_NOEXEC);
+	r = S_ISDIR(st.st_mode) ? folder(view, path, 0755) : blank(view, path);
+	if (r == 0 && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		r = fail(view, errno, "protect", path);
+	return r < 0 ? r : attach(view, tree, path);
 }
 
 /* Accounts, hosts and the resolver as they are inside: one user, no other host, no name service. */
@@ -377,6 +397,24 @@ static int etc_build(struct view *view)
 
 /* ---- /dev, /proc, scratch ---- */
 
+/* One of the host's device nodes, which cannot be made here. Needs no attribute: its own permissions say all. */
+static int dev_node(struct view *view, const char *path, unsigned minor)
+{
+	char host[24];
+	cleanup_fd int tree = -1;
+	struct stat st;
+	int r;
+
+	snprintf(host, sizeof(host), "/%s", path);
+	tree = open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return fail(view, errno, "show", path);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, minor))
+		return fail(view, ENODEV, "show", path);
+	r = blank(view, path);
+	return r < 0 ? r : attach(view, tree, path);
+}
+
 static int dev_build(struct view *view)
 {
 	static const struct {
@@ -388,21 +426,8 @@ static int dev_build(struct view *view)
 	};
 	int r = folder(view, "dev", 0755);
 
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && r == 0; i++) {
-		char path[24];
-		cleanup_fd int host = -1;
-		struct stat st;
-
-		snprintf(path, sizeof(path), "/%s", nodes[i].path);
-		host = openat2_raw(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS);
-		if (host < 0 || fstat(host, &st) < 0)
-			return fail(view, host < 0 ? -host : errno, "show", path);
-		if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, nodes[i].minor))
-			return fail(view, ENODEV, "show", path);
-		r = file(view, nodes[i].path, "");
-		if (r == 0)
-			r = show(view, host, nodes[i].path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	}
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && r == 0; i++)
+		r = dev_node(view, nodes[i].path, nodes[i].minor);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]) && r == 0; i++)
 		if (symlinkat(links[i][0], view->root, links[i][1]) < 0)
 			r = fail(view, errno, "link", links[i][1]);
@@ -437,7 +462,7 @@ static int proc_mask(struct view *view)
 	int r = folder(view, "dev/.empty", 0555);
 
 	if (r == 0)
-		r = file(view, "dev/.none", "");
+		r = blank(view, "dev/.none");
 	for (size_t i = 0; i < masks->count && r == 0; i++) {
 		char path[64];
 

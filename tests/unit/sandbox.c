@@ -1,6 +1,8 @@
 /* sandbox: what it shows and hides, how it ends, what it says when it cannot; the side log; the launcher's process. Attacks are in tests/escape/. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <setjmp.h>
@@ -397,6 +399,115 @@ static void a_refusal_has_a_reason(void **state)
 	}
 }
 
+/* Classic BPF, as far as the filters use it: what a program answers to a call. */
+static uint32_t bpf_run(const struct sock_fprog *prog, const struct seccomp_data *data)
+{
+	uint32_t a = 0;
+
+	for (unsigned pc = 0; pc < prog->len; pc++) {
+		const struct sock_filter *i = &prog->filter[pc];
+
+		switch (i->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			assert_true(i->k + 4 <= sizeof(*data));
+			memcpy(&a, (const char *)data + i->k, 4);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= i->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += i->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > i->k ? i->jt : i->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return i->k;
+		default:
+			fail_msg("instruction %x", i->code);
+		}
+	}
+	fail_msg("the program runs past its end");
+	return 0;
+}
+
+static void answers_as_expected(const struct sock_fprog *prog, int number, const uint64_t args[6], bool local)
+{
+	struct seccomp_data data = { .nr = number, .arch = seccomp_arch_native() };
+	int expected = sandbox_filter_expected(number, args, local);
+	uint32_t answer;
+
+	memcpy(data.args, args, sizeof(data.args));
+	answer = bpf_run(prog, &data);
+	if (answer != (expected ? SECCOMP_RET_ERRNO | (uint32_t)expected : SECCOMP_RET_ALLOW))
+		fail_msg("call %d (%llx, %llx, %llx): %x instead of %d", number, (unsigned long long)args[0], (unsigned long long)args[1],
+			 (unsigned long long)args[2], answer, expected);
+}
+
+/* Every value that the table mentions for this call, its neighbours, and each with high bits, in every argument at once. */
+static void try_edges(const struct sock_fprog *prog, int number, bool local)
+{
+	uint64_t values[4][160];
+	size_t counts[4];
+
+	for (unsigned a = 0; a < 4; a++) {
+		uint64_t edges[40];
+		size_t count = sandbox_filter_edges(number, a, edges, 38);
+
+		edges[count++] = 0;
+		counts[a] = 0;
+		for (size_t i = 0; i < count; i++) {
+			bool seen = false;
+
+			for (size_t j = 0; j < i; j++)
+				seen = seen || edges[j] == edges[i];
+			if (seen)
+				continue;
+			values[a][counts[a]++] = edges[i];
+			values[a][counts[a]++] = edges[i] + 1;
+			values[a][counts[a]++] = edges[i] | 0x100000000ULL;
+			values[a][counts[a]++] = ~edges[i];
+		}
+	}
+	for (size_t i = 0; i < counts[0]; i++)
+		for (size_t j = 0; j < counts[1]; j++)
+			for (size_t k = 0; k < counts[2]; k++)
+				for (size_t l = 0; l < counts[3]; l++)
+					answers_as_expected(prog, number, (uint64_t[6]){ values[0][i], values[1][j], values[2][k], values[3][l] }, local);
+}
+
+static void the_program_is_the_table(void **state)
+{
+	(void)state;
+	for (int local = 0; local < 2; local++) {
+		struct sock_fprog prog;
+		struct seccomp_data data = { .arch = seccomp_arch_native() };
+		int newest = seccomp_syscall_resolve_name("set_mempolicy_home_node");
+
+		assert_int_equal(sandbox_filter_program(local, &prog), 0);
+		assert_true(prog.len < 1000);
+		for (int number = 0; number <= newest; number++)
+			try_edges(&prog, number, local);
+		data.nr = newest + 1;
+		assert_int_equal(bpf_run(&prog, &data), SECCOMP_RET_ERRNO | ENOSYS);
+		data.nr = 0x3fffffff;
+		assert_int_equal(bpf_run(&prog, &data), SECCOMP_RET_ERRNO | ENOSYS);
+		data.nr = 0x40000000;
+		assert_int_equal(bpf_run(&prog, &data), SECCOMP_RET_KILL_PROCESS);
+		data.nr = -1;
+		assert_int_equal(bpf_run(&prog, &data), SECCOMP_RET_KILL_PROCESS);
+		data = (struct seccomp_data){ .arch = seccomp_arch_native() ^ 1 };
+		assert_int_equal(bpf_run(&prog, &data), SECCOMP_RET_KILL_PROCESS);
+		free(prog.filter);
+	}
+}
+
 /* ---- what people are told ---- */
 
 static void advice_names_the_setting(void **state)
@@ -646,6 +757,7 @@ int main(void)
 		cmocka_unit_test(a_sandbox_dies_with_its_launcher),
 		cmocka_unit_test(every_system_call_is_decided),
 		cmocka_unit_test(a_refusal_has_a_reason),
+		cmocka_unit_test(the_program_is_the_table),
 		cmocka_unit_test(advice_names_the_setting),
 		cmocka_unit_test(a_sentence_is_always_printable_and_fits),
 		cmocka_unit_test(ranges_rotate_and_end),
