@@ -13,13 +13,13 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/control.h"
 
-enum { LINGER_SECONDS = 300, TOKEN_MAX = 128 };
+enum { LINGER_SECONDS = 300, TOKEN_MAX = 128, UNAVAILABLE_TRIES = 50, UNAVAILABLE_WAIT_MS = 100 };
 
 /* ---- starting a family ---- */
 
@@ -239,27 +239,46 @@ static int report_refusal(const struct control_answer *a)
 	return cli_error(a->status, "%s%s: %.*s", a->code, entry, (int)a->text.len, a->text.ptr);
 }
 
+/* Asks until the family can say yes or no: one that has just restarted a process cannot yet. */
+static int ask_for_session(const struct place *place, const struct msg_cli_session *m, struct control_answer *answer)
+{
+	for (int tries = 0;; tries++) {
+		int fd, r = connect_or_start(place, &fd);
+
+		if (r != CLI_OK)
+			return r;
+		r = control_ask(fd, MSG_cli_session, m, answer);
+		if (r == 0 && strcmp(answer->code, "unavailable") != 0)
+			return CLI_OK;
+		if (tries == UNAVAILABLE_TRIES) {
+			if (r == 0)
+				return CLI_OK;
+			return cli_error(CLI_REFUSED, "the family did not answer: %s", strerror(-r));
+		}
+		if (r == 0)
+			control_answer_free(answer);
+		nanosleep(&(struct timespec){ .tv_nsec = UNAVAILABLE_WAIT_MS * 1000000L }, NULL);
+	}
+}
+
 static int run_session(const struct cli_args *args, const struct place *place, struct slice token)
 {
 	struct msg_cli_session m = { .agent = slice_str(args->value[OPTION_agent]), .server = slice_str(args->value[OPTION_server]), .token = token };
 	struct control_answer answer;
 	struct end in, out;
-	int pair[2], fd, r;
+	int pair[2], r;
 
 	if (m.agent.len > 64 || m.server.len > 64)
 		return cli_error(CLI_USAGE, "names have at most 64 bytes");
-	r = connect_or_start(place, &fd);
-	if (r != CLI_OK)
-		return r;
 	if (make_end(STDIN_FILENO, O_RDONLY, &in) < 0 || make_end(STDOUT_FILENO, O_WRONLY, &out) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return cli_error(CLI_REFUSED, "standard input and output must be open: %s", strerror(errno));
 	m.input = in.give;
 	m.output = out.give;
 	m.leash = pair[1];
-	r = control_ask(fd, MSG_cli_session, &m, &answer);
-	if (r < 0)
-		return cli_error(CLI_REFUSED, "the family did not answer: %s", strerror(-r));
+	r = ask_for_session(place, &m, &answer);
+	if (r != CLI_OK)
+		return r;
 	fd_close(&in.give);
 	fd_close(&out.give);
 	fd_close(&pair[1]);

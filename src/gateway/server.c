@@ -317,8 +317,12 @@ static void on_oversize(void *ctx, struct slice piece, bool last)
 
 static void on_end(void *ctx, const char *why)
 {
+	struct gateway *g = ctx;
+	struct msg_server_silent m = { .run = g->run };
+
 	(void)why;
-	server_end(ctx); /* the launcher sees it end, and the judge says what follows */
+	channel_send(g->judge, MSG_server_silent, &m);
+	server_end(g);
 }
 
 void server_begin(struct gateway *g, struct msg_server_output *m)

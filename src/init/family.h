@@ -35,7 +35,8 @@ struct family {
 	struct confine_report own;
 	int binary, listener, audit_dir, servers_dir;
 	bool root;
-	bool serving;  /* a policy is in force */
+	bool policy_accepted; /* the first one */
+	bool serving;         /* a policy is in force and everybody is connected */
 	bool stopping;
 	int status;    /* the exit status */
 	uint64_t reload_request; /* console's number of the reload under way; 0: none */

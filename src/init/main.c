@@ -160,6 +160,8 @@ static void policy_if_ready(struct family *f)
 		family_fail(f, why);
 }
 
+static void serve_if_complete(struct family *f);
+
 void family_on_ready(struct member *m)
 {
 	struct family *f = m->family;
@@ -196,6 +198,7 @@ void family_on_ready(struct member *m)
 	default:
 		break;
 	}
+	serve_if_complete(f);
 }
 
 /* ---- what the members say ---- */
@@ -216,6 +219,24 @@ static void reload(struct family *f, uint64_t request)
 	done.problems = slice_str(why);
 	if (request && console && console->ready)
 		channel_send(console->channel, MSG_reload_done, &done);
+}
+
+/* The policy is in force and everybody is connected: now clients may come. */
+static void serve_if_complete(struct family *f)
+{
+	static const enum process needed[] = { PROCESS_AUDIT, PROCESS_LAUNCHER, PROCESS_JUDGE, PROCESS_CONSOLE };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		const struct member *m = family_core(f, needed[i]);
+
+		if (!m || !m->ready)
+			return;
+	}
+	if (f->serving || !f->policy_accepted)
+		return;
+	tell_waiting(f, "ok\n");
+	f->serving = true;
+	dprintf(STDERR_FILENO, "bawn: serving %s, pid %d\n", f->options->policy, (int)getpid());
 }
 
 static void on_policy_result(struct family *f, const struct msg_policy_result *m)
@@ -249,9 +270,8 @@ static void on_policy_result(struct family *f, const struct msg_policy_result *m
 		family_stop(f, 1);
 		return;
 	}
-	tell_waiting(f, "ok\n");
-	f->serving = true;
-	dprintf(STDERR_FILENO, "bawn: serving %s, pid %d\n", f->options->policy, (int)getpid());
+	f->policy_accepted = true;
+	serve_if_complete(f);
 }
 
 static void write_member(const struct member *m, struct buf *out)
@@ -489,7 +509,7 @@ static int run(struct family *f)
 	buf_free(&yaml);
 	r = take_lock(f->options, &lock);
 	if (r < 0) {
-		snprintf(why, sizeof(why), r == -EWOULDBLOCK ? "a family of this policy is running already (see `bawn status`)" :
+		snprintf(why, sizeof(why), r == -EWOULDBLOCK ? "a family serves this policy already (see `bawn status`)" :
 							       "cannot lock %.400s/lock: %s", f->options->runtime, strerror(-r));
 		family_fail(f, why);
 		return 1;

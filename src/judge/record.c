@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 
+enum { QUEUE_HIGH = 32 * 1024 * 1024 }; /* bytes on their way to the audit process */
+
 struct record_waiting {
 	struct record_waiting *next;
 	uint64_t token;
@@ -39,6 +41,12 @@ void record_append(struct judge *judge, const char *kind, struct fields *fields,
 		}
 		*w = (struct record_waiting){ .next = judge->waiting, .token = ++judge->last_token, .done = done, .ctx = ctx };
 		m.token = w->token;
+	}
+	/* What somebody waits for can be refused; outcomes, which nobody waits for, keep the rest of the queue. */
+	if (w && judge->audit && channel_queued(judge->audit) > QUEUE_HIGH) {
+		free(w);
+		tell(judge, done, ctx, 0, "the audit log is too far behind");
+		return;
 	}
 	if (!judge->audit || channel_send(judge->audit, MSG_audit_append, &m) < 0) {
 		free(w);

@@ -18,6 +18,7 @@ enum {
 	BACKOFF_MOST_MS = 30000,
 	STABLE_NS_LOG2 = 35, /* a run longer than about 34 s ends the back-off */
 	PAGES_MAX = 64,
+	SILENT_MS = 500,
 };
 
 struct server {
@@ -38,7 +39,8 @@ struct server {
 	bool shown_once;
 	uint32_t backoff_ms;
 	uint64_t ready_ns;
-	struct event *timer; /* next start, or the end of the handshake's time */
+	bool silent; /* its output has ended */
+	struct event *timer; /* next start, the end of the handshake's time, or of the time to end after its output has */
 	char sandbox_layers[1025];
 };
 
@@ -147,6 +149,7 @@ static void run_ended(struct server *s, const char *why, bool waiting)
 
 	s->state = SERVER_DOWN;
 	s->run = 0;
+	s->silent = false;
 	s->pid = 0;
 	s->list_id = 0;
 	pen_free(s->pen);
@@ -206,7 +209,9 @@ void server_start(struct server *s)
 	set_timer(s, s->timeout_ms);
 }
 
-/* Down: the back-off is over. Else: the handshake took too long. */
+static void fault(struct server *s, const char *what);
+
+/* Down: the back-off is over. Else: it is too late for the handshake, or for its end. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
@@ -217,9 +222,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		server_start(s);
 		return;
 	}
-	record_event(s, "server.fault", "it did not finish its handshake in time");
-	kill_run(s);
-	run_ended(s, "The server did not finish its handshake in time.", true);
+	if (s->silent)
+		fault(s, "it closed its output");
+	else
+		fault(s, "it did not finish its handshake in time");
 }
 
 static struct server *find_run(struct judge *judge, uint64_t run)
@@ -419,7 +425,8 @@ static void listing_done(struct server *s)
 	if (s->state == SERVER_LISTING) {
 		s->state = SERVER_READY;
 		s->ready_ns = clock_monotonic_ns();
-		event_del(s->timer);
+		if (!s->silent)
+			event_del(s->timer);
 	}
 	if (changed)
 		record_tools(s);
@@ -475,6 +482,15 @@ void server_on_asks(struct server *s, const struct msg_server_asks *m)
 		return;
 	}
 	pen_answer(s->pen, &id, m->method);
+}
+
+/* A server that ends closes its output first: it gets a moment to end, so that how it ended is what is recorded. */
+void server_on_silent(struct server *s, uint64_t run)
+{
+	if (run != s->run || s->silent)
+		return;
+	s->silent = true;
+	set_timer(s, SILENT_MS);
 }
 
 void server_on_fault(struct server *s, const struct msg_server_fault *m)

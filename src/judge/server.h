@@ -54,4 +54,5 @@ void server_on_initialized(struct server *server, const struct msg_server_initia
 void server_on_listed(struct server *server, const struct msg_server_listed *m);
 void server_on_changed(struct server *server, uint64_t run);
 void server_on_asks(struct server *server, const struct msg_server_asks *m);
+void server_on_silent(struct server *server, uint64_t run);
 void server_on_fault(struct server *server, const struct msg_server_fault *m);

@@ -186,7 +186,7 @@ void session_on_open(struct judge *judge, struct msg_session_open *m)
 		o->code = "unknown_agent";
 		snprintf(o->why, sizeof(o->why), "no agent is known by this name and token (see `bawn agent --help`)");
 	} else if (count_sessions(judge) >= SESSIONS_MAX) {
-		o->code = "unavailable";
+		o->code = "too_many_sessions";
 		snprintf(o->why, sizeof(o->why), "there are %d sessions already; end some, then try again", SESSIONS_MAX);
 	} else {
 		server = choose_server(judge->policy, o->agent, m->server, o->why);
@@ -243,6 +243,9 @@ static void on_gateway_message(void *ctx, struct channel *channel, struct messag
 		break;
 	case MSG_server_asks:
 		server_on_asks(s->server, &m->server_asks);
+		break;
+	case MSG_server_silent:
+		server_on_silent(s->server, m->server_silent.run);
 		break;
 	case MSG_server_fault:
 		server_on_fault(s->server, &m->server_fault);

@@ -3,7 +3,7 @@
  *
  * The launcher builds sandboxes. The judge sends what one is to show (sandbox_mount, any number) and then its start (sandbox_start); the
  * launcher puts the plan together, starts it with sandbox.h, and hands back the pipes to the program's input and output. Standard error stays
- * here and goes to the server's side log, at a bounded rate: a program that writes faster waits. When process 1 of a sandbox ends, everything
+ * here and goes to the server's side log, so much of it a second; the rest is dropped. When process 1 of a sandbox ends, everything
  * in it has ended, and the judge is told how. When the judge goes, so does every sandbox: nobody is left who could write to them. When the
  * launcher goes, the kernel ends them.
  *
@@ -33,7 +33,9 @@
 enum {
 	RUNS_MAX = 1024,
 	SIDE_LOG_BYTES = 1 << 20, /* on disk, for each server */
-	STDERR_RATE = 1 << 20,    /* bytes a second taken from one program */
+	STDERR_KEPT = 1 << 20,    /* bytes a second kept of one program; more is dropped, so that a chatty program need not wait */
+	STDERR_RATE = 128 << 20,  /* bytes a second taken from it; one that writes faster waits */
+	STDERR_CHUNKS = 32,       /* read before others get their turn */
 };
 
 /* A server's side log, shared by its runs. */
@@ -51,8 +53,9 @@ struct run {
 	uint64_t id; /* the judge's number */
 	struct sandbox sandbox;
 	struct log_file *log;
+	bool dropping; /* said once a second */
 	struct event *ended, *stderr_ready, *refill;
-	size_t budget; /* bytes that may still be taken from its standard error this second */
+	size_t budget, keep; /* bytes of its standard error that may still be taken, and kept, this second */
 };
 
 /* The plan that the judge is dictating. One at a time; another number begins another. */
@@ -171,18 +174,35 @@ static struct run *run_find(struct launcher *l, uint64_t id)
 	return NULL;
 }
 
+static void refill(struct run *run)
+{
+	run->budget = STDERR_RATE;
+	run->keep = STDERR_KEPT;
+	run->dropping = false;
+}
+
 /* Copies what is there, within the second's budget. False when there is no more to come. */
 static bool stderr_copy(struct run *run)
 {
-	char chunk[16384];
+	static const char dropped[] = "\n[bawn: more than was kept of this second is dropped]\n";
+	char chunk[65536];
 	ssize_t n;
 
-	while (run->budget) {
+	for (int i = 0; i < STDERR_CHUNKS && run->budget; i++) {
+		size_t kept;
+
 		n = read(run->sandbox.stderr_fd, chunk, run->budget < sizeof(chunk) ? run->budget : sizeof(chunk));
 		if (n <= 0)
 			return n < 0 && (errno == EAGAIN || errno == EINTR);
 		run->budget -= (size_t)n;
-		log_bytes(run->log, chunk, (size_t)n);
+		kept = (size_t)n < run->keep ? (size_t)n : run->keep;
+		run->keep -= kept;
+		if (kept)
+			log_bytes(run->log, chunk, kept);
+		if (kept < (size_t)n && !run->dropping) {
+			run->dropping = true;
+			log_bytes(run->log, dropped, sizeof(dropped) - 1);
+		}
 	}
 	return true;
 }
@@ -210,7 +230,7 @@ static void on_refill(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	run->budget = STDERR_RATE;
+	refill(run);
 	event_add(run->stderr_ready, NULL);
 }
 
@@ -227,7 +247,7 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	if (sandbox_reap(l->maker, &run->sandbox, &status) < 0)
 		return;
 	/* Its last words: at most what the pipe still holds. */
-	run->budget = STDERR_RATE;
+	refill(run);
 	stderr_copy(run);
 	snprintf(how, sizeof(how), status > 128 ? "signal %d" : "exit status %d", status > 128 ? status - 128 : status);
 	m.how = slice_str(how);
@@ -339,7 +359,7 @@ static struct run *run_new(struct launcher *l, uint64_t id)
 
 	if (!run)
 		return NULL;
-	*run = (struct run){ .next = l->runs, .launcher = l, .id = id, .sandbox = SANDBOX_NONE, .budget = STDERR_RATE };
+	*run = (struct run){ .next = l->runs, .launcher = l, .id = id, .sandbox = SANDBOX_NONE, .budget = STDERR_RATE, .keep = STDERR_KEPT };
 	l->runs = run;
 	l->run_count++;
 	return run;
