@@ -361,7 +361,8 @@ static void who_uses_which_server(void **state)
 		"servers: {a: {command: [x]}, b: {command: [x]}, c: {command: [x]}, d: {command: [x]}}\n"
 		"agents:\n"
 		"  one: {ask: [a.x], allow: [b.*, c.read_*], deny: [a.x, \"b.*\", c.read_x, {tool: c.*, args: {p: true}}]}\n"
-		"  two: {ask: [b.*, c.*], deny: [\"*.*\"]}\n");
+		"  two: {ask: [b.*, c.*], deny: [\"*.*\"]}\n"
+				"  three: {deny: [{tool: d.x, args: {p: true}}]}\n");
 
 	(void)state;
 	assert_false(policy_agent_uses(p, SLICE("one"), SLICE("a")));
@@ -370,9 +371,11 @@ static void who_uses_which_server(void **state)
 	assert_false(policy_agent_uses(p, SLICE("one"), SLICE("d")));
 	assert_false(policy_agent_uses(p, SLICE("two"), SLICE("b")));
 	assert_false(policy_agent_uses(p, SLICE("nobody"), SLICE("c")));
-	assert_int_equal(policy_agent_count(p), 2);
-	assert_string_equal(policy_agent_at(p, 1), "two");
-	assert_null(policy_agent_at(p, 2));
+	assert_false(policy_agent_uses(p, SLICE("three"), SLICE("d")));
+	assert_int_equal(policy_agent_count(p), 3);
+	assert_string_equal(policy_agent_at(p, 1), "three");
+	assert_string_equal(policy_agent_at(p, 2), "two");
+	assert_null(policy_agent_at(p, 3));
 	assert_true(policy_agent_exists(p, SLICE("one")));
 	assert_false(policy_agent_exists(p, SLICE("on")));
 	policy_free(p);

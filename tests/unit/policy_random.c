@@ -46,6 +46,7 @@ struct plain_rule {
 	int index; /* in its list */
 	const char *server, *tool;
 	bool limited, unattended;
+	int turn; /* which argument is written first */
 	struct plain_arg args[ARGS];
 };
 
@@ -74,14 +75,15 @@ static int effect_of(const struct plain *p, const char *server, const char *tool
 	return EFFECT_DESTRUCTIVE;
 }
 
-static void rule_text(const struct plain_rule *r, struct buf *out)
+static void rule_text(const struct plain_rule *r, int turn, struct buf *out)
 {
 	const char *comma = "";
 
 	buf_printf(out, "tool: \"%s.%s\"", r->server, r->tool);
 	if (r->limited)
 		buf_add_str(out, ", args: {");
-	for (int i = 0; r->limited && i < ARGS; i++) {
+	for (int n = 0; r->limited && n < ARGS; n++) {
+		int i = (n + turn) % ARGS;
 		const struct plain_arg *a = &r->args[i];
 
 		if (!a->used)
@@ -106,8 +108,8 @@ static bool same_text(const struct plain_rule *a, const struct plain_rule *b)
 {
 	cleanup_buf struct buf x = BUF_INIT(4096), y = BUF_INIT(4096);
 
-	rule_text(a, &x);
-	rule_text(b, &y);
+	rule_text(a, 0, &x);
+	rule_text(b, 0, &y);
 	return a->list == b->list && slice_eq(buf_slice(&x), buf_slice(&y));
 }
 
@@ -122,7 +124,7 @@ static void random_arg(struct plain_arg *a, bool may_be_optional)
 
 static struct plain_rule random_rule(const struct plain *p)
 {
-	struct plain_rule r = { .list = (int)pick(3) };
+	struct plain_rule r = { .list = (int)pick(3), .turn = (int)pick(ARGS) };
 	bool star;
 
 	r.server = r.list == DENY && chance(20) ? "*" : servers[pick(COUNT(servers))];
@@ -173,7 +175,7 @@ static void plain_yaml(struct plain *p, struct buf *out)
 				continue;
 			p->rules[i].index = index++;
 			buf_add_str(out, "\n      - {");
-			rule_text(&p->rules[i], out);
+			rule_text(&p->rules[i], p->rules[i].turn, out);
 			buf_add_str(out, p->rules[i].unattended ? ", unattended: because}" : "}");
 		}
 		buf_add_str(out, index ? "\n" : " []\n");

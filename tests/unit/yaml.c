@@ -155,6 +155,8 @@ static void each_refusal_has_its_own_message(void **state)
 	refused_as(SLICE("a: 1\n<<: {b: 2}\n"), "2:1: the merge key \"<<\" is not read: write the keys out");
 	refused_as(SLICE("a: 1\n---\nb: 2\n"), "2:1: a second document: one file is one document");
 	refused_as(SLICE("%YAML 1.1\n---\na: 1\n"), "1:1: this is read as YAML 1.2: leave the %YAML directive out");
+	refused_as(SLICE("%TAG ! tag:x,2000:\n---\na: 1\n"), "1:1: a %TAG directive: tags are not read");
+	refused_as(SLICE("a: x\x7fy\n"), "1:5: the control character 0x7f");
 	refused_as(SLICE("a: 1\nb: 2\na: 3\n\"a\": 4\n"),
 		   "3:1: key \"a\" appears twice (first in line 1)\n4:1: key \"a\" appears twice (first in line 1)");
 	refused_as(SLICE("{1: a}"), "1:2: a key must be a string: quote it");
@@ -237,6 +239,21 @@ static void limits_hold(void **state)
 	refused_as(buf_slice(&b), "1:1: the file is larger than 1048576 bytes");
 }
 
+static void keys_are_no_values(void **state)
+{
+	const struct json_limits limits = { .bytes = 100, .depth = 2, .items = 4 };
+	struct yaml_faults faults;
+	struct json v;
+
+	(void)state;
+	for (int extra = 0; extra < 2; extra++) {
+		cleanup_arena struct arena a = ARENA_INIT(ARENA_MOST);
+		struct slice yaml = extra ? SLICE("{a: 1, b: [2, 3]}") : SLICE("{a: 1, b: [2]}");
+
+		assert_int_equal(yaml_parse(&a, yaml, &limits, &v, &faults), extra ? -EINVAL : 0);
+	}
+}
+
 static void memory_that_runs_out_is_said(void **state)
 {
 	struct slice yaml = SLICE("a: [1, 2, 3]\nb: {c: d, e: f}\n");
@@ -288,6 +305,7 @@ int main(void)
 		cmocka_unit_test(all_faults_come_at_once),
 		cmocka_unit_test(a_quoted_key_may_look_like_anything),
 		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(keys_are_no_values),
 		cmocka_unit_test(memory_that_runs_out_is_said),
 		cmocka_unit_test(every_truncation),
 	};
