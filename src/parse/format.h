@@ -17,5 +17,8 @@ int format_find(struct slice name);
 /* True when `s` (well-formed UTF-8) is of the format. */
 bool format_check(int format, struct slice s);
 
+/* What checking `len` bytes costs, in steps of about 16 bytes read. */
+size_t format_steps(int format, size_t len);
+
 /* "an e-mail address": what `must be` is followed by. */
 const char *format_what(int format);

@@ -93,7 +93,8 @@ bool format_ipv6(struct slice s)
 
 static bool is_atom_char(char c, bool wide)
 {
-	return ascii_letter(c) || ascii_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c)) || (wide && (unsigned char)c >= 0x80);
+	return ascii_letter(c) || ascii_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c)) ||
+	       (wide && (unsigned char)c >= 0x80);
 }
 
 static bool take_dot_string(struct cursor *c, bool wide)

@@ -100,8 +100,8 @@ static bool take_scheme(struct cursor *c)
 
 	if (!ascii_letter(cursor_peek(c, 0)))
 		return false;
-	while (ascii_letter(cursor_peek(c, 0)) || ascii_digit(cursor_peek(c, 0)) || cursor_peek(c, 0) == '+' || cursor_peek(c, 0) == '-' ||
-	       cursor_peek(c, 0) == '.')
+	while (ascii_letter(cursor_peek(c, 0)) || ascii_digit(cursor_peek(c, 0)) || cursor_peek(c, 0) == '+' ||
+	       cursor_peek(c, 0) == '-' || cursor_peek(c, 0) == '.')
 		c->at++;
 	if (cursor_take(c, ':'))
 		return true;
@@ -222,7 +222,8 @@ bool format_uri_template(struct slice s)
 		if (b == '%' && !(ascii_hex(cursor_peek(&c, 1)) && ascii_hex(cursor_peek(&c, 2))))
 			return false;
 		code = utf8_next(s, &after);
-		if (code <= ' ' || code == 0x7F || (code < 0x80 && strchr("\"<>\\^`|}", b)) || (code >= 0x80 && !is_iri_char(code, true)))
+		if (code <= ' ' || code == 0x7F || (code < 0x80 && strchr("\"<>\\^`|}", b)) ||
+		    (code >= 0x80 && !is_iri_char(code, true)))
 			return false;
 		c.at = after;
 	}

@@ -13,9 +13,9 @@
 #include "parse/regex_ecma.h"
 
 enum {
-	MATCH_LIMIT = 10000000,     /* PCRE2's own count; the budget ends a match long before */
-	HEAP_LIMIT = 16 * 1024,     /* KiB that one match may remember for backtracking */
-	SCRATCH_KEEP = 256 * 1024,  /* bytes of that which are kept for the next match */
+	MATCH_LIMIT = 10000000,        /* PCRE2's own count; the budget ends a match long before */
+	HEAP_LIMIT = 16 * 1024,        /* KiB that one match may remember for backtracking */
+	SCRATCH_KEEP = 256 * 1024,     /* bytes of that which are kept for the next match */
 	WRITTEN = REGEX_PATTERN * 512, /* a class escape of two bytes becomes at most some 300 */
 };
 

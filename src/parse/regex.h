@@ -1,10 +1,11 @@
 /*
  * Patterns of JSON Schema: ECMA-262 regular expressions with the `u` flag, run by PCRE2 with counted work.
  *
- * A pattern is parsed here first, by the grammar of ECMA-262, and written out anew for PCRE2; what the grammar does not have (verbs,
- * recursion, callouts, \K, possessive and atomic groups, inline flags) is refused, and \d \w \s mean what ECMA-262 says.
- * Patterns come from strangers and so do the strings, and PCRE2 backtracks: the written pattern therefore carries callouts that charge each step,
- * and each character walked, to the caller's budget. PCRE2's own limits on matches, depth and heap stand behind that.
+ * A pattern is parsed here first, by the grammar of ECMA-262, and written out anew for PCRE2; what the grammar does not have
+ * (verbs, recursion, callouts, \K, possessive and atomic groups, inline flags) is refused, and \d \w \s mean what ECMA-262 says.
+ * Patterns come from strangers and so do the strings, and PCRE2 backtracks: the written pattern therefore carries callouts that
+ * charge each step, and each character walked, to the caller's budget. PCRE2's own limits on matches, depth and heap stand behind
+ * that.
  */
 #pragma once
 
@@ -28,8 +29,8 @@ int regex_family_new(size_t bytes, struct regex_family **ret_family);
 void regex_family_free(struct regex_family *family);
 
 /*
- * Compiles `pattern` (well-formed UTF-8). -EINVAL and one clause in *ret_fault ("has a group that is never closed"; a literal, or text
- * of the family, valid until its next call), -ENOMEM.
+ * Compiles `pattern` (well-formed UTF-8). -EINVAL and one clause in *ret_fault ("has a group that is never closed"; a literal, or
+ * text of the family, valid until its next call), -ENOMEM.
  */
 int regex_compile(struct regex_family *family, struct slice pattern, struct regex **ret_regex, const char **ret_fault);
 

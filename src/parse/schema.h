@@ -1,8 +1,9 @@
 /*
  * JSON Schema 2020-12 and draft-07 (chosen by "$schema"; 2020-12 when absent), compiled once, evaluated without allocation beyond
- * a scratch buffer. `format` is asserted for the formats listed in docs/schema.md; `pattern` is PCRE2 in UTF mode with ECMA-262 habits and
- * match limits; "$ref" reaches inside the document only (and into the published meta-schemas); nothing is ever fetched.
- * A schema may come from a hostile server: compile and evaluation are bounded, and whatever is not understood is an error, never ignored.
+ * a scratch buffer. `format` is asserted for the formats listed in docs/schema.md; `pattern` is PCRE2 in UTF mode with ECMA-262
+ * habits and match limits; "$ref" reaches inside the document only (and into the published meta-schemas); nothing is ever fetched.
+ * A schema may come from a hostile server: compile and evaluation are bounded, and whatever is not understood is an error, never
+ * ignored.
  */
 #pragma once
 
@@ -12,14 +13,15 @@ struct schema; /* immutable once compiled but for its scratch: for one thread at
 
 /* What a schema, and one evaluation, may cost at most. */
 enum {
-	SCHEMA_NODES = 20000,         /* schemas within schemas, the documents that it refers to included */
-	SCHEMA_RULES = 100000,        /* keywords that assert something */
-	SCHEMA_NAMES = 4096,          /* "$id", "$anchor" and "$dynamicAnchor" together */
-	SCHEMA_REGEXES = 1000,        /* different patterns */
+	SCHEMA_NODES = 20000,          /* schemas within schemas, the documents that it refers to included */
+	SCHEMA_RULES = 100000,         /* keywords that assert something */
+	SCHEMA_NAMES = 4096,           /* "$id", "$anchor" and "$dynamicAnchor" together */
+	SCHEMA_FOLLOWED = 50000000,    /* members passed on the way along all references together */
+	SCHEMA_REGEXES = 1000,         /* different patterns */
 	SCHEMA_REGEX_MEMORY = 4 << 20, /* bytes, all compiled patterns together */
-	SCHEMA_MEMORY = 16 << 20,     /* bytes, all else that is kept */
-	SCHEMA_STEPS = 4000000,       /* of one evaluation: a rule tried, a member looked at, a step of a pattern, 16 bytes read */
-	SCHEMA_DEPTH = 1000,          /* of one evaluation: schemas entered and not left yet */
+	SCHEMA_MEMORY = 16 << 20,      /* bytes, all else that is kept */
+	SCHEMA_STEPS = 2000000,        /* of one evaluation: a rule tried, a member looked at, a step of a pattern, 16 bytes read */
+	SCHEMA_DEPTH = 1000,           /* of one evaluation: schemas entered and not left yet */
 };
 
 enum schema_draft { SCHEMA_2020_12, SCHEMA_DRAFT_07 };
@@ -39,15 +41,16 @@ struct schema_fault {
 };
 
 /*
- * Compiles `document` (which need not live on; what is needed is copied). 0 and *ret_schema (caller: schema_free), -EINVAL with *fault,
- * -ENOMEM. Unknown keywords are refused except annotations of the vocabulary ("title", "$comment", "examples", "x-..." and the like).
- * `options` and `fault` may be NULL.
+ * Compiles `document` (which need not live on; what is needed is copied). 0 and *ret_schema (caller: schema_free), -EINVAL with
+ * *fault, -ENOMEM. Unknown keywords are refused except annotations of the vocabulary ("title", "$comment", "examples", "x-..." and
+ * the like). `options` and `fault` may be NULL.
  */
-int schema_compile(const struct json *document, const struct schema_options *options, struct schema **ret_schema, struct schema_fault *fault);
+int schema_compile(const struct json *document, const struct schema_options *options, struct schema **ret_schema,
+		   struct schema_fault *fault);
 
 /*
- * 0 when `value` is valid; -EINVAL with the first violation in *fault; -E2BIG when the evaluation passed its step or match limit (a refusal
- * as well); -ENOMEM. `fault` may be NULL; it is filled for -E2BIG too.
+ * 0 when `value` is valid; -EINVAL with the first violation in *fault; -E2BIG when the evaluation passed its step or match limit (a
+ * refusal as well); -ENOMEM. `fault` may be NULL; it is filled for -E2BIG too.
  */
 int schema_validate(const struct schema *schema, const struct json *value, struct schema_fault *fault);
 

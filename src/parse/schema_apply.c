@@ -38,8 +38,8 @@ static int apply_member(struct eval *e, uint32_t node, const struct json *object
 }
 
 /*
- * Applies a schema that may fail without the value being invalid: its violation goes to *problem, or nowhere, and its marks count only when
- * it has passed.
+ * Applies a schema that may fail without the value being invalid: its violation goes to *problem, or nowhere, and its marks count
+ * only when it has passed.
  */
 static int apply_aside(struct eval *e, uint32_t node, const struct json *value, const struct path *path, struct seen *seen,
 		       struct problem *problem)
@@ -94,7 +94,8 @@ static int report_union(struct eval *e, const struct schema_list *list, const st
 	return -EINVAL;
 }
 
-static int apply_any_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_any_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path,
+			struct seen *seen)
 {
 	uint32_t passed;
 	/* Whoever asks what is evaluated needs to hear of all that pass. */
@@ -105,7 +106,8 @@ static int apply_any_of(struct eval *e, const struct schema_list *list, const st
 	return passed ? 0 : report_union(e, list, value, path);
 }
 
-static int apply_one_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_one_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path,
+			struct seen *seen)
 {
 	uint32_t passed;
 	int r = count_passing(e, list, value, path, seen, 2, &passed);
@@ -117,7 +119,8 @@ static int apply_one_of(struct eval *e, const struct schema_list *list, const st
 	return passed ? 0 : report_union(e, list, value, path);
 }
 
-static int apply_all_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_all_of(struct eval *e, const struct schema_list *list, const struct json *value, const struct path *path,
+			struct seen *seen)
 {
 	int r = 0;
 
@@ -135,7 +138,8 @@ static int apply_not(struct eval *e, uint32_t node, const struct json *value, co
 	return r == -EINVAL ? 0 : r;
 }
 
-static int apply_if(struct eval *e, const struct schema_conditional *k, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_if(struct eval *e, const struct schema_conditional *k, const struct json *value, const struct path *path,
+		    struct seen *seen)
 {
 	int r = apply_aside(e, k->condition, value, path, seen, NULL);
 	uint32_t node = r ? k->otherwise : k->then;
@@ -183,8 +187,8 @@ static int apply_dynamic_ref(struct eval *e, const struct schema_rule *rule, con
 }
 
 /* All schemas that one member falls under. */
-static int apply_one_member(struct eval *e, const struct schema_members *m, const struct json *value, uint32_t i, const struct path *path,
-			    struct seen *seen)
+static int apply_one_member(struct eval *e, const struct schema_members *m, const struct json *value, uint32_t i,
+			    const struct path *path, struct seen *seen)
 {
 	struct slice name = value->members[i].name;
 	uint32_t at = schema_names_find(&m->properties, name);
@@ -209,7 +213,8 @@ static int apply_one_member(struct eval *e, const struct schema_members *m, cons
 	return r;
 }
 
-static int apply_members(struct eval *e, const struct schema_members *m, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_members(struct eval *e, const struct schema_members *m, const struct json *value, const struct path *path,
+			 struct seen *seen)
 {
 	int r = budget_take(&e->steps, value->count) ? 0 : -E2BIG;
 
@@ -235,7 +240,8 @@ static int apply_names(struct eval *e, uint32_t node, const struct json *value, 
 	return r;
 }
 
-static int apply_items(struct eval *e, const struct schema_items *items, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_items(struct eval *e, const struct schema_items *items, const struct json *value, const struct path *path,
+		       struct seen *seen)
 {
 	uint32_t i = 0;
 	int r = budget_take(&e->steps, seen ? value->count : 0) ? 0 : -E2BIG;
@@ -257,8 +263,8 @@ static int apply_items(struct eval *e, const struct schema_items *items, const s
 
 static int report_contains(struct eval *e, const struct path *path, const char *most, uint64_t limit)
 {
-	return report(e, path, PROBLEM_OTHER, "must have %s %" PRIu64 " item%s of the kind that \"contains\" describes", most, limit,
-		      limit == 1 ? "" : "s");
+	return report(e, path, PROBLEM_OTHER, "must have %s %" PRIu64 " item%s of the kind that \"contains\" describes", most,
+		      limit, limit == 1 ? "" : "s");
 }
 
 static int apply_contains(struct eval *e, const struct schema_contains *k, const struct json *value, const struct path *path,
@@ -287,7 +293,8 @@ static int apply_contains(struct eval *e, const struct schema_contains *k, const
 	return found > k->max ? report_contains(e, path, "at most", k->max) : 0;
 }
 
-static int apply_unevaluated_items(struct eval *e, uint32_t node, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_unevaluated_items(struct eval *e, uint32_t node, const struct json *value, const struct path *path,
+				   struct seen *seen)
 {
 	int r = budget_take(&e->steps, value->count) ? 0 : -E2BIG;
 
@@ -300,7 +307,8 @@ static int apply_unevaluated_items(struct eval *e, uint32_t node, const struct j
 	return r;
 }
 
-static int apply_unevaluated_members(struct eval *e, uint32_t node, const struct json *value, const struct path *path, struct seen *seen)
+static int apply_unevaluated_members(struct eval *e, uint32_t node, const struct json *value, const struct path *path,
+				     struct seen *seen)
 {
 	int r = budget_take(&e->steps, value->count) ? 0 : -E2BIG;
 

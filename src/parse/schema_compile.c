@@ -25,7 +25,8 @@ static void put_place(const struct compiler *c, struct text *where, uint32_t pla
 		text_add_shown(where, c->resources[c->places[chain[0]].resource].uri, SHOWN);
 		text_add(where, "#");
 	}
-	for (at = place == SCHEMA_NONE ? SCHEMA_NONE : chain[0]; at != SCHEMA_NONE; at = at == place ? SCHEMA_NONE : chain[++depth]) {
+	for (at = place == SCHEMA_NONE ? SCHEMA_NONE : chain[0]; at != SCHEMA_NONE;
+	     at = at == place ? SCHEMA_NONE : chain[++depth]) {
 		const struct place *p = &c->places[at];
 
 		if (p->parent == SCHEMA_NONE)
@@ -241,11 +242,15 @@ static void free_compiler(struct compiler *c)
 	free((void *)c->regexes);
 }
 
-int schema_compile(const struct json *document, const struct schema_options *options, struct schema **ret_schema, struct schema_fault *fault)
+int schema_compile(const struct json *document, const struct schema_options *options, struct schema **ret_schema,
+		   struct schema_fault *fault)
 {
 	static const struct schema_options none = { 0 };
 	struct schema_fault unused;
-	struct compiler c = { .options = options ? options : &none, .fault = fault ? fault : &unused, .arena = ARENA_INIT(COMPILE_MEMORY) };
+	struct compiler c = { .options = options ? options : &none,
+			      .fault = fault ? fault : &unused,
+			      .arena = ARENA_INIT(COMPILE_MEMORY),
+			      .followed = SCHEMA_FOLLOWED };
 	int r;
 
 	*c.fault = (struct schema_fault){ 0 };

@@ -1,6 +1,6 @@
 /*
- * How a document becomes nodes and rules; shared by schema_compile.c (the order of work), schema_index.c (where schemas stand, what they
- * are called, where references lead), schema_keyword.c (which keywords there are) and schema_rules*.c (what each becomes).
+ * How a document becomes nodes and rules; shared by schema_compile.c (the order of work), schema_index.c (where schemas stand, what
+ * they are called, where references lead), schema_keyword.c (which keywords there are) and schema_rules*.c (what each becomes).
  *
  * A place is a schema in its document, and has the number of its node. Places are found before anything is compiled, parents before
  * children, without recursion: what a stranger nests only makes the list longer.
@@ -28,11 +28,11 @@ enum vocabulary {
 
 struct place {
 	const struct json *value;
-	uint32_t parent;       /* SCHEMA_NONE: the root of a document */
+	uint32_t parent; /* SCHEMA_NONE: the root of a document */
 	uint32_t resource;
-	struct slice step;     /* from the parent: the keyword, or a whole pointer beginning with "/" */
-	struct slice name;     /* and the member's name below it, when named */
-	uint32_t index;        /* or the element's number, when indexed */
+	struct slice step; /* from the parent: the keyword, or a whole pointer beginning with "/" */
+	struct slice name; /* and the member's name below it, when named */
+	uint32_t index;    /* or the element's number, when indexed */
 	bool named, indexed;
 };
 
@@ -46,11 +46,12 @@ struct compiler {
 	const struct schema_options *options;
 	struct schema_fault *fault;
 	struct schema *schema;
-	struct arena arena; /* for what compile time alone needs */
+	struct arena arena;   /* for what compile time alone needs */
 	struct place *places; /* as many as schema->nodes */
 	struct resource *resources;
 	uint32_t places_cap, nodes_cap, rules_cap, resources_cap, anchors_cap;
 	uint32_t n_resources, n_scanned, n_names;
+	uint64_t followed;         /* members that references may still pass */
 	struct table by_uri;       /* resource */
 	struct table by_anchor;    /* scope: resource; place */
 	struct table by_address;   /* of the schema's json; place */
@@ -83,12 +84,13 @@ struct keyword {
 
 /* Fills the fault with the place (and the keyword in it, unless NULL) and the clause. Always -EINVAL. */
 int compile_refuse(struct compiler *c, uint32_t place, const char *keyword, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 /* For clauses: `s` made printable and short. Valid as long as the compiler. */
 const char *compile_shown(struct compiler *c, struct slice s);
 
-/* Appends a rule to the node that is being compiled: filled by the caller, valid until the next. NULL past the limit or without memory. */
+/* Appends a rule to the node that is being compiled: filled by the caller, valid until the next. NULL past the limit or without
+ * memory. */
 struct schema_rule *compile_rule(struct compiler *c, enum schema_op op, unsigned types);
 
 /* What compile_rule's NULL means. */
@@ -108,7 +110,8 @@ int index_scan(struct compiler *c);
 uint32_t index_place(const struct compiler *c, const struct json *schema);
 
 /* Where a reference leads. *ret_dynamic is the number of the dynamic anchor's name when it leads to one, else SCHEMA_NONE. */
-int index_resolve(struct compiler *c, uint32_t place, const char *keyword, struct slice reference, uint32_t *ret_place, uint32_t *ret_dynamic);
+int index_resolve(struct compiler *c, uint32_t place, const char *keyword, struct slice reference, uint32_t *ret_place,
+		  uint32_t *ret_dynamic);
 
 /* Whether `place` is draft-07 and its "$ref" makes all its other members mean nothing. */
 bool index_only_ref(const struct compiler *c, uint32_t place);
@@ -145,10 +148,12 @@ const char *meta_find(struct slice uri);
 
 typedef int keyword_compiler(struct compiler *c, uint32_t place, const char *keyword, const struct json *value);
 
-keyword_compiler rule_type, rule_const, rule_enum, rule_maximum, rule_minimum, rule_exclusive_maximum, rule_exclusive_minimum, rule_multiple_of;
+keyword_compiler rule_type, rule_const, rule_enum, rule_maximum, rule_minimum, rule_exclusive_maximum, rule_exclusive_minimum,
+    rule_multiple_of;
 keyword_compiler rule_max_length, rule_min_length, rule_pattern, rule_format, rule_max_items, rule_min_items, rule_unique_items;
 keyword_compiler rule_max_properties, rule_min_properties, rule_required, rule_dependent_required;
-keyword_compiler rule_ref, rule_dynamic_ref, rule_properties, rule_pattern_properties, rule_additional_properties, rule_property_names;
+keyword_compiler rule_ref, rule_dynamic_ref, rule_properties, rule_pattern_properties, rule_additional_properties,
+    rule_property_names;
 keyword_compiler rule_prefix_items, rule_items, rule_contains, rule_min_contains, rule_max_contains;
 keyword_compiler rule_all_of, rule_any_of, rule_one_of, rule_not, rule_if, rule_dependent_schemas, rule_dependencies;
 keyword_compiler rule_unevaluated_items, rule_unevaluated_properties;

@@ -78,12 +78,14 @@ int dialect_of(struct compiler *c, uint32_t place, struct slice uri, struct dial
 		*ret_dialect = standard(c, SCHEMA_2020_12);
 		return 0;
 	}
-	if (slice_eq(uri, SLICE("http://json-schema.org/draft-07/schema")) || slice_eq(uri, SLICE("https://json-schema.org/draft-07/schema"))) {
+	if (slice_eq(uri, SLICE("http://json-schema.org/draft-07/schema")) ||
+	    slice_eq(uri, SLICE("https://json-schema.org/draft-07/schema"))) {
 		*ret_dialect = standard(c, SCHEMA_DRAFT_07);
 		return 0;
 	}
 	meta = c->options->document ? c->options->document(c->options->ctx, uri) : NULL;
 	if (meta)
 		return custom(c, place, meta, ret_dialect);
-	return compile_refuse(c, place, "$schema", "\"%s\" is not supported: draft 2020-12 and draft-07 are", compile_shown(c, uri));
+	return compile_refuse(c, place, "$schema", "\"%s\" is not supported: draft 2020-12 and draft-07 are",
+			      compile_shown(c, uri));
 }

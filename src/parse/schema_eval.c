@@ -64,8 +64,9 @@ static int eval_number(struct eval *e, const struct schema_rule *rule, struct sl
 	if (!budget_take(&e->steps, number.len / 16))
 		return -E2BIG;
 	if (rule->op == OP_MULTIPLE_OF)
-		return number_is_multiple(number, rule->divisor) ? 0
-								 : report_number(e, path, "must be a multiple of", rule->divisor->text);
+		return number_is_multiple(number, rule->divisor)
+			   ? 0
+			   : report_number(e, path, "must be a multiple of", rule->divisor->text);
 	order = json_number_cmp(number, rule->number);
 	if (rule->op == OP_MAXIMUM)
 		return order <= 0 ? 0 : report_number(e, path, "must be at most", rule->number);
@@ -104,7 +105,7 @@ static int eval_pattern(struct eval *e, const struct schema_pattern *pattern, st
 
 static int eval_format(struct eval *e, int format, struct slice text, const struct path *path)
 {
-	if (!budget_take(&e->steps, text.len / 8))
+	if (!budget_take(&e->steps, format_steps(format, text.len)))
 		return -E2BIG;
 	return format_check(format, text) ? 0 : report(e, path, PROBLEM_OTHER, "must be %s", format_what(format));
 }
@@ -152,7 +153,8 @@ struct unique_slot {
 	uint32_t item; /* 1 + its number; 0: free */
 };
 
-static int find_double(struct eval *e, const struct json *value, struct unique_slot *slots, size_t mask, uint32_t item, uint32_t *ret_other)
+static int find_double(struct eval *e, const struct json *value, struct unique_slot *slots, size_t mask, uint32_t item,
+		       uint32_t *ret_other)
 {
 	uint64_t hash;
 	size_t at;
@@ -198,7 +200,8 @@ static int eval_unique(struct eval *e, const struct json *value, const struct pa
 	return r;
 }
 
-static int eval_rule(struct eval *e, const struct schema_rule *rule, const struct json *value, const struct path *path, struct seen *seen)
+static int eval_rule(struct eval *e, const struct schema_rule *rule, const struct json *value, const struct path *path,
+		     struct seen *seen)
 {
 	switch ((enum schema_op)rule->op) {
 	case OP_TYPE:
@@ -250,7 +253,8 @@ static int eval_rule(struct eval *e, const struct schema_rule *rule, const struc
 	return -EINVAL;
 }
 
-static int eval_rules(struct eval *e, const struct schema_node *node, const struct json *value, const struct path *path, struct seen *seen)
+static int eval_rules(struct eval *e, const struct schema_node *node, const struct json *value, const struct path *path,
+		      struct seen *seen)
 {
 	const struct schema_rule *rule = e->schema->rules + node->first, *end = rule + node->count;
 	unsigned type = 1U << value->type;
@@ -265,7 +269,8 @@ static int eval_rules(struct eval *e, const struct schema_node *node, const stru
 }
 
 /* A node that reads what was evaluated sees its own rules' marks only, and hands them on when it has passed. */
-static int eval_tracked(struct eval *e, const struct schema_node *node, const struct json *value, const struct path *path, struct seen *seen)
+static int eval_tracked(struct eval *e, const struct schema_node *node, const struct json *value, const struct path *path,
+			struct seen *seen)
 {
 	struct seen own;
 	int r = seen_push(e, value, &own);

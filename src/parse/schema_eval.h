@@ -1,6 +1,6 @@
 /*
- * One evaluation; shared by schema_eval.c (the order of work, rules on the value itself), schema_apply.c (rules that apply other schemas) and
- * schema_report.c (what to say).
+ * One evaluation; shared by schema_eval.c (the order of work, rules on the value itself), schema_apply.c (rules that apply other
+ * schemas) and schema_report.c (what to say).
  *
  * A value is evaluated twice at most: once silently, and only when it is invalid and somebody asks, once more with texts.
  */
@@ -51,7 +51,8 @@ int eval_node(struct eval *e, uint32_t node, const struct json *value, const str
 /* ---- schema_apply.c ---- */
 
 /* One rule that applies schemas. */
-int eval_apply(struct eval *e, const struct schema_rule *rule, const struct json *value, const struct path *path, struct seen *seen);
+int eval_apply(struct eval *e, const struct schema_rule *rule, const struct json *value, const struct path *path,
+	       struct seen *seen);
 
 /* A fresh set for the value, all unset. 0, -E2BIG, -ENOMEM. */
 int seen_push(struct eval *e, const struct json *value, struct seen *ret_seen);
@@ -62,7 +63,8 @@ void seen_pop(struct eval *e, const struct seen *seen);
 
 /* ---- schema_report.c; all give -EINVAL, and nothing more when the evaluation is silent ---- */
 
-int report(struct eval *e, const struct path *path, enum problem_kind kind, const char *format, ...) __attribute__((format(printf, 4, 5)));
+int report(struct eval *e, const struct path *path, enum problem_kind kind, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 int report_type(struct eval *e, const struct path *path, uint8_t allowed, const struct json *value);
 int report_const(struct eval *e, const struct path *path, const struct json *wanted);
 int report_enum(struct eval *e, const struct path *path, const struct schema_enum *wanted);

@@ -2,6 +2,7 @@
 
 #include "parse/schema_compile.h"
 #include "parse/schema_uri.h"
+#include "parse/schema_value.h"
 
 static int add_place(struct compiler *c, struct place place, uint32_t *ret_place)
 {
@@ -68,7 +69,8 @@ static int add_dynamic_anchor(struct compiler *c, uint32_t place, struct slice n
 	}
 	if (r)
 		return r;
-	s->anchors[s->n_anchors++] = (struct schema_dynamic_anchor){ .name = number, .resource = c->places[place].resource, .node = place };
+	s->anchors[s->n_anchors++] =
+	    (struct schema_dynamic_anchor){ .name = number, .resource = c->places[place].resource, .node = place };
 	return add_anchor(c, place, "$dynamicAnchor", name);
 }
 
@@ -144,10 +146,12 @@ static int add_child(struct compiler *c, struct place child)
 {
 	if (child.value->type != JSON_OBJECT && !json_is_bool(child.value)) {
 		if (!child.named && !child.indexed)
-			return compile_refuse(c, child.parent, compile_shown(c, child.step), "must be a schema (an object, true or false)");
+			return compile_refuse(c, child.parent, compile_shown(c, child.step),
+					      "must be a schema (an object, true or false)");
 		if (child.named)
 			return compile_refuse(c, child.parent, compile_shown(c, child.step),
-					      "must have a schema (an object, true or false) as \"%s\"", compile_shown(c, child.name));
+					      "must have a schema (an object, true or false) as \"%s\"",
+					      compile_shown(c, child.name));
 		return compile_refuse(c, child.parent, compile_shown(c, child.step),
 				      "must have schemas (objects, true or false) as its items");
 	}
@@ -336,7 +340,7 @@ static const struct json *step_into(const struct json *value, struct slice token
 	return index < value->count ? &value->items[index] : NULL;
 }
 
-/* Follows a JSON Pointer; a schema that stands where none is expected becomes a place of its own. */
+/* Follows a JSON Pointer; a schema that stands where none is expected becomes a place of its own. -EINVAL, -E2BIG, -ENOMEM. */
 static int find_pointer(struct compiler *c, uint32_t root, struct slice pointer, uint32_t *ret_place)
 {
 	const struct json *value = c->places[root].value;
@@ -350,6 +354,8 @@ static int find_pointer(struct compiler *c, uint32_t root, struct slice pointer,
 
 		if (r)
 			return r;
+		if (value->type == JSON_OBJECT && !budget_take(&c->followed, value->count))
+			return -E2BIG;
 		value = step_into(value, token);
 		if (!value)
 			return -EINVAL;
@@ -386,7 +392,8 @@ static uint32_t dynamic_name(const struct compiler *c, uint32_t place, struct sl
 	return SCHEMA_NONE;
 }
 
-int index_resolve(struct compiler *c, uint32_t place, const char *keyword, struct slice reference, uint32_t *ret_place, uint32_t *ret_dynamic)
+int index_resolve(struct compiler *c, uint32_t place, const char *keyword, struct slice reference, uint32_t *ret_place,
+		  uint32_t *ret_dynamic)
 {
 	uint32_t resource = c->places[place].resource, found;
 	struct uri_reference ref;
@@ -405,14 +412,19 @@ int index_resolve(struct compiler *c, uint32_t place, const char *keyword, struc
 	resource = c->places[found].resource;
 	if (ref.fragment.len && ref.fragment.ptr[0] == '/') {
 		r = find_pointer(c, found, ref.fragment, &found);
-		if (r && c->fault->what[0] == '\0' && r == -EINVAL)
-			return compile_refuse(c, place, keyword, "leads to \"%s\", where there is no schema", compile_shown(c, reference));
+		if (r == -E2BIG)
+			return compile_refuse(c, place, keyword,
+					      "takes more work to follow, with the references before it, than is allowed");
+		if (r == -EINVAL && c->fault->what[0] == '\0')
+			return compile_refuse(c, place, keyword, "leads to \"%s\", where there is no schema",
+					      compile_shown(c, reference));
 		if (r)
 			return r;
 	} else if (ref.fragment.len) {
 		found = table_find(&c->by_anchor, resource, ref.fragment);
 		if (found == TABLE_NONE)
-			return compile_refuse(c, place, keyword, "leads to \"%s\", where there is no schema", compile_shown(c, reference));
+			return compile_refuse(c, place, keyword, "leads to \"%s\", where there is no schema",
+					      compile_shown(c, reference));
 		*ret_dynamic = dynamic_name(c, found, ref.fragment);
 	}
 	*ret_place = found;

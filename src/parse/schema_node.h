@@ -1,6 +1,6 @@
 /*
- * The compiled form of a schema, between schema_compile.c, which makes it, and schema_eval.c, which runs it: an array of nodes (one for each
- * schema within the schema), each a run of rules in one array, in the order in which they are tried.
+ * The compiled form of a schema, between schema_compile.c, which makes it, and schema_eval.c, which runs it: an array of nodes (one
+ * for each schema within the schema), each a run of rules in one array, in the order in which they are tried.
  */
 #pragma once
 
@@ -69,10 +69,10 @@ struct schema_list {
 
 struct schema_enum {
 	uint32_t count;
-	uint32_t mask;          /* slots - 1 */
+	uint32_t mask; /* slots - 1 */
 	const struct json *values;
-	uint64_t *hashes;       /* of values[i] */
-	uint32_t *slots;        /* 1 + index by hash, 0 for free */
+	uint64_t *hashes; /* of values[i] */
+	uint32_t *slots;  /* 1 + index by hash, 0 for free */
 };
 
 struct schema_pattern {
@@ -113,12 +113,12 @@ struct schema_rule {
 	uint8_t op;
 	uint8_t types; /* the bits of the JSON types that it looks at; others pass */
 	union {
-		uint8_t allowed;           /* OP_TYPE */
-		uint32_t node;             /* OP_REF, OP_NOT, OP_PROPERTY_NAMES, OP_UNEVALUATED_* */
-		uint64_t limit;            /* OP_MAX_*, OP_MIN_* */
-		int format;                /* OP_FORMAT */
-		struct slice number;       /* OP_MAXIMUM and its kin */
-		const struct json *value;  /* OP_CONST */
+		uint8_t allowed;          /* OP_TYPE */
+		uint32_t node;            /* OP_REF, OP_NOT, OP_PROPERTY_NAMES, OP_UNEVALUATED_* */
+		uint64_t limit;           /* OP_MAX_*, OP_MIN_* */
+		int format;               /* OP_FORMAT */
+		struct slice number;      /* OP_MAXIMUM and its kin */
+		const struct json *value; /* OP_CONST */
 		const struct schema_enum *enumeration;
 		const struct number_divisor *divisor;
 		const struct schema_pattern *pattern;

@@ -143,8 +143,8 @@ int number_count(struct slice text, uint64_t *ret_n)
 		return -EINVAL;
 	for (size_t i = 0; i < d.digits.len && !large; i++)
 		if (d.digits.ptr[i] != '.')
-			large = __builtin_mul_overflow(n, 10U, &n) ||
-				__builtin_add_overflow(n, (uint64_t)(d.digits.ptr[i] - '0'), &n);
+			large =
+			    __builtin_mul_overflow(n, 10U, &n) || __builtin_add_overflow(n, (uint64_t)(d.digits.ptr[i] - '0'), &n);
 	for (int64_t i = 0; i < d.exponent && !large; i++)
 		large = __builtin_mul_overflow(n, 10U, &n);
 	*ret_n = large ? UINT64_MAX : n;

@@ -63,12 +63,8 @@ static void put_types(struct text *what, uint8_t allowed)
 		uint8_t bits;
 		const char *name;
 	} names[] = {
-		{ 1 << JSON_STRING, "a string" },
-		{ 1 << JSON_NUMBER, "a number" },
-		{ SCHEMA_INTEGER, "an integer" },
-		{ 1 << JSON_TRUE, "true or false" },
-		{ 1 << JSON_OBJECT, "an object" },
-		{ 1 << JSON_ARRAY, "an array" },
+		{ 1 << JSON_STRING, "a string" },    { 1 << JSON_NUMBER, "a number" },  { SCHEMA_INTEGER, "an integer" },
+		{ 1 << JSON_TRUE, "true or false" }, { 1 << JSON_OBJECT, "an object" }, { 1 << JSON_ARRAY, "an array" },
 		{ 1 << JSON_NULL, "null" },
 	};
 	const char *join = "";
@@ -175,7 +171,9 @@ int report_enum(struct eval *e, const struct path *path, const struct schema_enu
 
 	if (!begin(e, path, PROBLEM_VALUE, &what))
 		return -EINVAL;
-	text_add(&what, wanted->count == 0 ? "has no value that would be right" : wanted->count == 1 ? "must be " : "must be one of ");
+	text_add(&what, wanted->count == 0   ? "has no value that would be right"
+			: wanted->count == 1 ? "must be "
+					     : "must be one of ");
 	for (uint32_t i = 0; i < wanted->count && !what.cut; i++) {
 		if (i)
 			text_add(&what, ", ");

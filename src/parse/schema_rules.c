@@ -19,8 +19,12 @@ static const struct {
 	const char *name;
 	uint8_t bits;
 } types[] = {
-	{ "null", 1 << JSON_NULL },	{ "boolean", 1 << JSON_FALSE | 1 << JSON_TRUE }, { "number", TYPE_NUMBER | SCHEMA_INTEGER },
-	{ "integer", SCHEMA_INTEGER },	{ "string", TYPE_STRING },			 { "array", TYPE_ARRAY },
+	{ "null", 1 << JSON_NULL },
+	{ "boolean", 1 << JSON_FALSE | 1 << JSON_TRUE },
+	{ "number", TYPE_NUMBER | SCHEMA_INTEGER },
+	{ "integer", SCHEMA_INTEGER },
+	{ "string", TYPE_STRING },
+	{ "array", TYPE_ARRAY },
 	{ "object", TYPE_OBJECT },
 };
 
@@ -32,8 +36,9 @@ static int add_type(struct compiler *c, uint32_t place, const struct json *name,
 				*allowed |= types[i].bits;
 				return 0;
 			}
-	return compile_refuse(c, place, "type",
-			      "must be one or several of \"null\", \"boolean\", \"integer\", \"number\", \"string\", \"array\", \"object\"");
+	return compile_refuse(
+	    c, place, "type",
+	    "must be one or several of \"null\", \"boolean\", \"integer\", \"number\", \"string\", \"array\", \"object\"");
 }
 
 int rule_type(struct compiler *c, uint32_t place, const char *keyword, const struct json *value)
@@ -177,13 +182,15 @@ int rule_multiple_of(struct compiler *c, uint32_t place, const char *keyword, co
 		return compile_refuse(c, place, keyword, "must be a number");
 	r = number_divisor(value->text, divisor);
 	if (r)
-		return compile_refuse(c, place, keyword, r == -ERANGE ? "must have at most 18 significant digits" : "must be more than 0");
+		return compile_refuse(c, place, keyword,
+				      r == -ERANGE ? "must have at most 18 significant digits" : "must be more than 0");
 	divisor->text = arena_copy(&c->schema->arena, value->text);
 	rule->divisor = divisor;
 	return divisor->text.ptr ? 0 : -ENOMEM;
 }
 
-static int add_limit(struct compiler *c, uint32_t place, const char *keyword, const struct json *value, enum schema_op op, unsigned type)
+static int add_limit(struct compiler *c, uint32_t place, const char *keyword, const struct json *value, enum schema_op op,
+		     unsigned type)
 {
 	struct schema_rule *rule = compile_rule(c, op, type);
 

@@ -9,5 +9,6 @@ struct uri_reference {
 	bool local;            /* there was nothing but a fragment, or not even that */
 };
 
-/* What `reference` means under `base` (absolute, or empty when nobody has said). Slices are the arena's or borrowed. 0, -EINVAL, -ENOMEM. */
+/* What `reference` means under `base` (absolute, or empty when nobody has said). Slices are the arena's or borrowed. 0, -EINVAL,
+ * -ENOMEM. */
 int uri_resolve(struct arena *arena, struct slice base, struct slice reference, struct uri_reference *ret_reference);

@@ -78,7 +78,8 @@ int value_hash(const struct json *value, uint64_t *budget, uint64_t *ret_hash)
 static int equal(const struct json *a, const struct json *b, unsigned depth, uint64_t *budget);
 
 /* The member of that name; the one at `guess` is looked at first, since most writers keep their order. */
-static int find_member(const struct json *object, struct slice name, uint32_t guess, uint64_t *budget, const struct json **ret_value)
+static int find_member(const struct json *object, struct slice name, uint32_t guess, uint64_t *budget,
+		       const struct json **ret_value)
 {
 	if (slice_eq(object->members[guess].name, name)) {
 		*ret_value = &object->members[guess].value;

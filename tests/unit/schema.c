@@ -394,6 +394,26 @@ static void hostile_members(void **state)
 	assert_non_null(strstr(fault.what, "one pattern too many"));
 }
 
+/* Thousands of references through one object of thousands of members, and thousands of patterns as values. */
+static void hostile_walks(void **state)
+{
+	cleanup_buf struct buf text = BUF_INIT(16 << 20);
+	struct schema_fault fault = { 0 };
+	struct schema *schema = NULL;
+
+	(void)state;
+	repeat(&text, "{\"default\":{\"z\":1", ",\"m@\":true", 50000, "},\"allOf\":[true");
+	repeat(&text, "", ",{\"$ref\":\"#/default/m@\"}", 2000, "]}");
+	assert_int_equal(compile(buf_slice(&text), NULL, &schema, &fault), -EINVAL);
+	assert_string_equal(fault.what, "takes more work to follow, with the references before it, than is allowed");
+	buf_clear(&text);
+	repeat(&text, "[\"\"", ",\"a@\"", 1000, "]");
+	assert_int_equal(outcome(SLICE("{\"items\":{\"format\":\"regex\"}}"), buf_slice(&text)), 0);
+	buf_clear(&text);
+	repeat(&text, "[\"\"", ",\"a@\"", 20000, "]");
+	assert_int_equal(outcome(SLICE("{\"items\":{\"format\":\"regex\"}}"), buf_slice(&text)), -E2BIG);
+}
+
 /* Every text that comes back is printable, whatever the names were, and no longer than its field. */
 static void texts_are_printable(void **state)
 {
@@ -428,7 +448,7 @@ int main(void)
 		cmocka_unit_test(scalars),	    cmocka_unit_test(containers),	cmocka_unit_test(alternatives),
 		cmocka_unit_test(refused_schemas),  cmocka_unit_test(hostile_patterns), cmocka_unit_test(hostile_sizes),
 		cmocka_unit_test(hostile_depth),    cmocka_unit_test(dynamic_circle),	cmocka_unit_test(hostile_references),
-		cmocka_unit_test(hostile_members),  cmocka_unit_test(texts_are_printable),
+		cmocka_unit_test(hostile_members),  cmocka_unit_test(hostile_walks),	cmocka_unit_test(texts_are_printable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
