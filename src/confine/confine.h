@@ -150,15 +150,8 @@ int confine_check_apart(const char *process, const struct confine_report *report
 /* "user", "mount", "pid", "net", "ipc", "uts", "cgroup". */
 const char *confine_namespace_name(enum confine_namespace ns);
 
-/*
- * A report for people (one line: "seccomp 2, landlock 7, no-new-privs, not dumpable, ...") and as one JSON object. `apart` is what
- * confine_apart gave for it and init. 0 or a buf error.
- */
-int confine_report_text(const struct confine_report *report, uint32_t apart, struct buf *out);
+/* Appends a report as one JSON object. `apart` is what confine_apart gave for it and init. 0 or a buf error. */
 int confine_report_json(const struct confine_report *report, uint32_t apart, struct buf *out);
-
-/* True when this wait status is that of a process which its seccomp filter killed. */
-bool confine_killed_by_filter(int wait_status);
 
 /*
  * Asked once when Bawn starts: can this kernel, in this container, for this user, do what is mandatory (user namespaces with mounts in

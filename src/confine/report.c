@@ -1,4 +1,4 @@
-/* A report for people and for programs. */
+/* A report as JSON. */
 #include <string.h>
 
 #include "confine/confine.h"
@@ -13,40 +13,18 @@ const char *confine_namespace_name(enum confine_namespace ns)
 	return namespace_names[ns];
 }
 
-/* Appends each namespace of the set, every one after `before` and followed by `after`, with commas between. */
-static int add_namespaces(struct buf *out, uint32_t set, const char *quote)
+/* The items of a JSON array. */
+static int add_namespaces(struct buf *out, uint32_t set)
 {
-	bool first = true;
+	const char *comma = "";
 	int r = 0;
 
 	for (unsigned ns = 0; ns < CONFINE_NAMESPACES && r == 0; ns++) {
 		if (!(set >> ns & 1))
 			continue;
-		r = buf_printf(out, "%s%s%s%s", first ? "" : ",", quote, namespace_names[ns], quote);
-		first = false;
+		r = buf_printf(out, "%s\"%s\"", comma, namespace_names[ns]);
+		comma = ",";
 	}
-	return r;
-}
-
-int confine_report_text(const struct confine_report *report, uint32_t apart, struct buf *out)
-{
-	int r = buf_printf(out, "seccomp %s (%u filters), ", report->seccomp == 2 ? "filter" : "none", report->filters);
-
-	if (r == 0 && report->landlock)
-		r = buf_printf(out, "landlock ABI %u, ", report->landlock);
-	if (r == 0 && !report->landlock)
-		r = buf_add_str(out, "no landlock, ");
-	if (r == 0)
-		r = buf_printf(
-			out, "%sno-new-privs, %sdumpable, %s, ", report->no_new_privs ? "" : "not ", report->dumpable ? "" : "not ",
-			report->exec_refused ? "executable memory refused by the kernel" : "executable memory as the filter says");
-	if (r == 0)
-		r = report->capabilities ? buf_printf(out, "capabilities %jx, ", (uintmax_t)report->capabilities)
-					 : buf_add_str(out, "no capabilities, ");
-	if (r == 0)
-		r = buf_printf(out, "uid %u, %ju files, own namespaces: ", report->uid, (uintmax_t)report->open_files);
-	if (r == 0)
-		r = apart ? add_namespaces(out, apart, "") : buf_add_str(out, "none");
 	return r;
 }
 
@@ -73,6 +51,6 @@ int confine_report_json(const struct confine_report *report, uint32_t apart, str
 			       (uintmax_t)report->capabilities, (uintmax_t)report->bounding, report->uid,
 			       (uintmax_t)report->open_files, (uintmax_t)report->core_bytes, truth(report->death_signal != 0));
 	if (r == 0)
-		r = add_namespaces(out, apart, "\"");
+		r = add_namespaces(out, apart);
 	return r == 0 ? buf_add_str(out, "]}") : r;
 }

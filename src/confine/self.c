@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -233,9 +232,4 @@ int confine_check_apart(const char *process, const struct confine_report *report
 		return 0;
 	return confine_fail(ret_fault, "namespaces", EPERM, "%s: it shares the %s namespace with init", process,
 			    confine_namespace_name((enum confine_namespace)__builtin_ctz(shared)));
-}
-
-bool confine_killed_by_filter(int wait_status)
-{
-	return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS;
 }
