@@ -117,7 +117,6 @@ static void answer_tools(struct gateway *g, const struct json *id)
 	}
 	fields_json(&f, "tools", tools);
 	result = fields_object(&f);
-	g->tools_told = true;
 	answer(g, id, &result);
 }
 
@@ -147,7 +146,7 @@ static void on_tools_list(struct gateway *g, const struct jsonrpc_message *m)
 
 void agent_on_tools(struct gateway *g, const struct msg_server_tools *m)
 {
-	bool told = g->tools_told;
+	bool changed = g->tools_known && g->initialized;
 
 	buf_clear(&g->tools);
 	if (buf_add_slice(&g->tools, m->tools) < 0) {
@@ -162,7 +161,7 @@ void agent_on_tools(struct gateway *g, const struct msg_server_tools *m)
 		answer_tools(g, &p->id);
 		pending_free(p);
 	}
-	if (told)
+	if (changed)
 		agent_notify(g, SLICE("notifications/tools/list_changed"), NULL);
 }
 

@@ -52,7 +52,7 @@ struct gateway {
 
 	/* what the agent may see: the packed array, unpacked for each answer */
 	struct buf tools;
-	bool tools_known, tools_told;
+	bool tools_known;
 	struct pending *lists; /* tools/list requests that wait for the server */
 };
 
@@ -81,6 +81,9 @@ void agent_end_if_idle(struct gateway *g);
 void server_begin(struct gateway *g, struct msg_server_output *m);
 void server_end(struct gateway *g);
 void server_pause(struct gateway *g, bool pause);
+
+/* The judge has given up a call. A server that is in the middle of a message which is too large already is given up as well: the next answer could not be told from its rest. */
+void server_on_given_up(struct gateway *g);
 
 /* ---- calls.c ---- */
 

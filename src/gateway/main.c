@@ -50,6 +50,7 @@ static void on_judge(void *ctx, struct channel *channel, struct message *m)
 		break;
 	case MSG_call_refused:
 		agent_on_refused(g, &m->call_refused);
+		server_on_given_up(g);
 		break;
 	case MSG_server_output:
 		server_begin(g, &m->server_output);

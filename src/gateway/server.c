@@ -46,6 +46,20 @@ static struct slice bounded(const struct json *text, size_t max)
 	return s;
 }
 
+/*
+ * The judge tells this process of a call's permission before it writes the call, so when the server speaks of it, that word is at least in
+ * the channel: it is read first. Then the session or the server may be over.
+ */
+static struct pending *find_running(struct gateway *g, uint64_t id)
+{
+	struct pending *p = calls_find(g, id);
+
+	if (!p || p->running)
+		return p;
+	channel_drain(g->judge);
+	return g->over || !g->server_in ? NULL : calls_find(g, id);
+}
+
 /* ---- answers to the judge's own requests ---- */
 
 static void on_initialized(struct gateway *g, const struct json *result)
@@ -170,20 +184,13 @@ static void on_call_error(struct gateway *g, struct pending *p, const struct jso
 	agent_end_if_idle(g);
 }
 
-/*
- * The judge tells this process of a call's permission before it writes the call, so when an answer is here, that word is at least in the
- * channel: it is read first. An answer to what was not asked is a broken server; one that comes after its call was given up is late.
- */
+/* An answer to what was not asked is a broken server; one that comes after its call was given up is late. */
 static void on_call_answer(struct gateway *g, uint64_t id, struct arena *arena, const struct jsonrpc_message *m)
 {
-	struct pending *p = calls_find(g, id);
+	struct pending *p = find_running(g, id);
 
-	if (p && !p->running) {
-		channel_drain(g->judge);
-		if (g->over || !g->server_in)
-			return;
-		p = calls_find(g, id);
-	}
+	if (g->over || !g->server_in)
+		return;
 	if (id >= g->next_call || (p && !p->running)) {
 		fault(g, "it answered a call that was not made");
 		return;
@@ -212,7 +219,7 @@ static void on_progress(struct gateway *g, const struct json *params)
 
 	if (!token || !progress || json_int64(token, &id) < 0 || id < SERVER_ID_CALL_FIRST)
 		return;
-	p = calls_find(g, (uint64_t)id);
+	p = find_running(g, (uint64_t)id);
 	if (!p || !p->running || p->progress.type == JSON_NULL || writer_queued(g->agent_out) > PROGRESS_QUEUE_MAX)
 		return;
 	fields_json(&f, "progressToken", p->progress);
@@ -303,10 +310,8 @@ static void on_oversize(void *ctx, struct slice piece, bool last)
 	if (!last)
 		return;
 	skim_finish(&g->server_skim, &found);
-	if (found.id.type == JSON_NUMBER && !found.method.ptr && json_int64(&found.id, &id) == 0 && id >= SERVER_ID_CALL_FIRST) {
-		channel_drain(g->judge);
-		p = g->over || !g->server_in ? NULL : calls_find(g, (uint64_t)id);
-	}
+	if (found.id.type == JSON_NUMBER && !found.method.ptr && json_int64(&found.id, &id) == 0 && id >= SERVER_ID_CALL_FIRST)
+		p = find_running(g, (uint64_t)id);
 	if (g->over || !g->server_in)
 		return;
 	if (p && p->running)
@@ -342,6 +347,12 @@ void server_end(struct gateway *g)
 {
 	reader_free(g->server_in);
 	g->server_in = NULL;
+}
+
+void server_on_given_up(struct gateway *g)
+{
+	if (g->server_in && g->server_skimming)
+		fault(g, "it wrote a message larger than 16 MiB");
 }
 
 void server_pause(struct gateway *g, bool pause)

@@ -58,7 +58,10 @@ void family_fail(struct family *f, const char *why)
 {
 	char line[1100];
 
-	log_error("%s", why);
+	if (f->serving)
+		log_error("%s", why);
+	else
+		dprintf(STDERR_FILENO, "bawn: %s\n", why);
 	snprintf(line, sizeof(line), "%s\n", why);
 	tell_waiting(f, line);
 	family_stop(f, 1);
@@ -252,8 +255,10 @@ static void on_policy_result(struct family *f, const struct msg_policy_result *m
 		f->offered = old;
 	}
 	if (f->serving) {
-		if (!m->ok)
+		if (!m->ok) {
 			log_error("the new policy has errors; the old one stays in force");
+			io_write_all(STDERR_FILENO, m->problems.ptr, m->problems.len);
+		}
 		if (f->reload_request && f->reload_request != UINT64_MAX && console && console->ready)
 			channel_send(console->channel, MSG_reload_done, &done);
 		f->reload_request = 0;
