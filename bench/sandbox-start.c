@@ -1,7 +1,8 @@
 /*
- * sandbox-start [ROUNDS]: start to end of /bin/true, in turn as a plain process, in bwrap --unshare-all, in bwrap with a view like Bawn's, in a sandbox of a
- * running launcher, and in a sandbox of a process that is started for it (which compiles its filters first). Medians, and the ratio that
- * docs/performance.md states. In turn, so that whatever else the machine does falls on all of them alike.
+ * sandbox-start [ROUNDS]: start to end of /bin/true, in turn as a plain process, in bwrap --unshare-all, in bwrap with a view like
+ * Bawn's, in a sandbox of a running launcher, and in a sandbox of a process that is started for it (which compiles its filters
+ * first). Medians, and the ratio that docs/performance.md states. In turn, so that whatever else the machine does falls on all of
+ * them alike.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,12 +22,35 @@ enum { ROUNDS_MOST = 10000 };
 
 static char *const no_env[] = { NULL };
 static char *const plain[] = { (char *)"/bin/true", NULL };
-static char *const bwrap[] = { (char *)"bwrap", (char *)"--unshare-all", (char *)"--ro-bind", (char *)"/", (char *)"/", (char *)"/bin/true", NULL };
+static char *const bwrap[] = {
+	(char *)"bwrap", (char *)"--unshare-all", (char *)"--ro-bind", (char *)"/", (char *)"/", (char *)"/bin/true", NULL
+};
 static char *const bwrap_view[] = {
-	(char *)"bwrap", (char *)"--unshare-all", (char *)"--ro-bind", (char *)"/usr", (char *)"/usr", (char *)"--symlink", (char *)"usr/bin", (char *)"/bin",
-	(char *)"--symlink", (char *)"usr/lib", (char *)"/lib", (char *)"--symlink", (char *)"usr/lib64", (char *)"/lib64", (char *)"--ro-bind",
-	(char *)"/etc/ld.so.cache", (char *)"/etc/ld.so.cache", (char *)"--proc", (char *)"/proc", (char *)"--dev", (char *)"/dev", (char *)"--tmpfs", (char *)"/tmp",
-	(char *)"/bin/true", NULL,
+	(char *)"bwrap",
+	(char *)"--unshare-all",
+	(char *)"--ro-bind",
+	(char *)"/usr",
+	(char *)"/usr",
+	(char *)"--symlink",
+	(char *)"usr/bin",
+	(char *)"/bin",
+	(char *)"--symlink",
+	(char *)"usr/lib",
+	(char *)"/lib",
+	(char *)"--symlink",
+	(char *)"usr/lib64",
+	(char *)"/lib64",
+	(char *)"--ro-bind",
+	(char *)"/etc/ld.so.cache",
+	(char *)"/etc/ld.so.cache",
+	(char *)"--proc",
+	(char *)"/proc",
+	(char *)"--dev",
+	(char *)"/dev",
+	(char *)"--tmpfs",
+	(char *)"/tmp",
+	(char *)"/bin/true",
+	NULL,
 };
 static char *once[] = { (char *)"/proc/self/exe", (char *)"--once", NULL };
 
@@ -98,7 +122,8 @@ static uint64_t cpu_us(void)
 		struct rusage usage;
 
 		getrusage(i ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
-		us += (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+		us += (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+		      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	}
 	return us;
 }
@@ -117,8 +142,8 @@ static void run_kind(int kind)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[KINDS] = { "plain process", "bwrap --unshare-all", "bwrap, a view like Bawn's", "Bawn, running launcher",
-						  "Bawn, process started for it" };
+	static const char *const names[KINDS] = { "plain process", "bwrap --unshare-all", "bwrap, a view like Bawn's",
+						  "Bawn, running launcher", "Bawn, process started for it" };
 	static uint64_t times[KINDS][ROUNDS_MOST], cpu[KINDS];
 	double medians[KINDS];
 	size_t rounds;
@@ -145,8 +170,8 @@ int main(int argc, char **argv)
 		medians[kind] = median_us(times[kind], rounds);
 		printf("  %-30s %7.0f %7.0f\n", names[kind], medians[kind], (double)cpu[kind] / (double)rounds);
 	}
-	printf("  Bawn in a running launcher / bwrap --unshare-all: %.2f; / bwrap with a view: %.2f\n", medians[SANDBOX] / medians[BWRAP],
-	       medians[SANDBOX] / medians[BWRAP_VIEW]);
+	printf("  Bawn in a running launcher / bwrap --unshare-all: %.2f; / bwrap with a view: %.2f\n",
+	       medians[SANDBOX] / medians[BWRAP], medians[SANDBOX] / medians[BWRAP_VIEW]);
 	sandbox_maker_free(maker);
 	return 0;
 }

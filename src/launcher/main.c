@@ -1,19 +1,19 @@
 /*
  * Theory of operation
  *
- * The launcher builds sandboxes. The judge sends what one is to show (sandbox_mount, any number) and then its start (sandbox_start); the
- * launcher puts the plan together, starts it with sandbox.h, and hands back the pipes to the program's input and output. Standard error stays
- * here and goes to the server's side log, so much of it a second; the rest is dropped. When process 1 of a sandbox ends, everything
- * in it has ended, and the judge is told how. When the judge goes, so does every sandbox: nobody is left who could write to them. When the
- * launcher goes, the kernel ends them.
+ * The launcher builds sandboxes. The judge sends what one is to show (sandbox_mount, any number) and then its start
+ * (sandbox_start); the launcher puts the plan together, starts it with sandbox.h, and hands back the pipes to the program's input
+ * and output. Standard error stays here and goes to the server's side log, so much of it a second; the rest is dropped.
+ * When process 1 of a sandbox ends, everything in it has ended, and the judge is told how. When the judge goes, so does every
+ * sandbox: nobody is left who could write to them. When the launcher goes, the kernel ends them.
  *
  * Security
  *
- * Holds: as root, CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_DAC_READ_SEARCH; as an ordinary user nothing. An empty network. The folder of the side
- * logs. Reads: typed messages from init and the judge, and the programs' standard error, which it copies without looking. Never policy
- * text, an agent's words or a secret. Whoever took it over could, as root, read and map the machine's files and start processes of any
- * user; as an ordinary user, do what that user can. It has no Landlock domain, because a domain may not mount; its seccomp filter is the one of
- * confine_denied. Only the judge can speak to it.
+ * Holds: as root, CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_DAC_READ_SEARCH; as an ordinary user nothing. An empty network. The
+ * folder of the side logs. Reads: typed messages from init and the judge, and the programs' standard error, which it copies without
+ * looking. Never policy text, an agent's words or a secret. Whoever took it over could, as root, read and map the machine's files
+ * and start processes of any user; as an ordinary user, do what that user can. It has no Landlock domain, because a domain may not
+ * mount; its seccomp filter is the one of confine_denied. Only the judge can speak to it.
  */
 #include "launcher/main.h"
 
@@ -291,7 +291,9 @@ static void on_mount(struct launcher *l, const struct msg_sandbox_mount *m)
 		return;
 	}
 	mount = &d->mounts[d->count];
-	*mount = (struct sandbox_mount){ .host = arena_cstr(&d->arena, m->host), .at = arena_cstr(&d->arena, m->at), .writable = m->writable != 0 };
+	*mount = (struct sandbox_mount){ .host = arena_cstr(&d->arena, m->host),
+					 .at = arena_cstr(&d->arena, m->at),
+					 .writable = m->writable != 0 };
 	if (mount->host && mount->at)
 		d->count++;
 	else
@@ -359,7 +361,9 @@ static struct run *run_new(struct launcher *l, uint64_t id)
 
 	if (!run)
 		return NULL;
-	*run = (struct run){ .next = l->runs, .launcher = l, .id = id, .sandbox = SANDBOX_NONE, .budget = STDERR_RATE, .keep = STDERR_KEPT };
+	*run = (struct run){
+		.next = l->runs, .launcher = l, .id = id, .sandbox = SANDBOX_NONE, .budget = STDERR_RATE, .keep = STDERR_KEPT
+	};
 	l->runs = run;
 	l->run_count++;
 	return run;

@@ -32,8 +32,9 @@ struct sandbox_maker {
 	struct sandbox_users users;
 };
 
-static const unsigned mandatory = SANDBOX_USER_NS | SANDBOX_MOUNT_NS | SANDBOX_PID_NS | SANDBOX_NET_NS | SANDBOX_IPC_NS | SANDBOX_UTS_NS |
-				  SANDBOX_CGROUP_NS | SANDBOX_NO_CAPABILITIES | SANDBOX_NO_NEW_PRIVS | SANDBOX_SECCOMP | SANDBOX_LANDLOCK;
+static const unsigned mandatory = SANDBOX_USER_NS | SANDBOX_MOUNT_NS | SANDBOX_PID_NS | SANDBOX_NET_NS | SANDBOX_IPC_NS |
+				  SANDBOX_UTS_NS | SANDBOX_CGROUP_NS | SANDBOX_NO_CAPABILITIES | SANDBOX_NO_NEW_PRIVS |
+				  SANDBOX_SECCOMP | SANDBOX_LANDLOCK;
 
 const char *sandbox_layer_name(enum sandbox_layer layer)
 {
@@ -80,10 +81,11 @@ static int give_up(const struct sandbox_report *report, struct sandbox_fault *re
 static bool proc_needed(const char *name)
 {
 	static const char *const needed[] = {
-		"cgroups", "cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "net", "self", "stat", "sys", "sysvipc", "thread-self", "uptime",
-		"version", "vmstat",
+		"cgroups", "cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "net", "self", "stat", "sys", "sysvipc",
+		"thread-self", "uptime", "version", "vmstat",
 		/* Say nothing of anybody: the kernel's own tables, or addresses that show as zeros. */
-		"buddyinfo", "consoles", "crypto", "devices", "dma", "execdomains", "iomem", "ioports", "misc", "mtrr", "pagetypeinfo", "zoneinfo",
+		"buddyinfo", "consoles", "crypto", "devices", "dma", "execdomains", "iomem", "ioports", "misc", "mtrr",
+		"pagetypeinfo", "zoneinfo",
 	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
@@ -93,8 +95,8 @@ static bool proc_needed(const char *name)
 }
 
 /*
- * A name of /proc that is to be hidden. Inside nobody is kernel user 0, to whom these files belong, so one that others cannot read needs no
- * mask.
+ * A name of /proc that is to be hidden. Inside nobody is kernel user 0, to whom these files belong, so one that others cannot read
+ * needs no mask.
  */
 static bool proc_masked(int dir, const char *name, bool *ret_folder)
 {
@@ -158,8 +160,8 @@ static int common_make(struct sandbox_common *common, struct sandbox_report *rep
 	if (common->landlock_abi < 0)
 		return sandbox_fail(report, SANDBOX_STAGE_LANDLOCK, -common->landlock_abi, "this kernel has no Landlock");
 	if (common->landlock_abi < 2)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_LANDLOCK, EOPNOTSUPP, "this kernel's Landlock is too old (ABI %d, 2 is needed)",
-					  common->landlock_abi);
+		return sandbox_fail_plain(report, SANDBOX_STAGE_LANDLOCK, EOPNOTSUPP,
+					  "this kernel's Landlock is too old (ABI %d, 2 is needed)", common->landlock_abi);
 	return 0;
 }
 
@@ -242,14 +244,16 @@ static int mount_check(const struct sandbox_plan *plan, size_t index, struct san
 	const struct sandbox_mount *mount = &plan->mounts[index];
 
 	if (!mount->host || !mount->at || !path_plain(mount->host) || !path_plain(mount->at))
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "%s shown at %s: both must be absolute paths without . or .. parts",
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL,
+					  "%s shown at %s: both must be absolute paths without . or .. parts",
 					  mount->host ? mount->host : "?", mount->at ? mount->at : "?");
 	if (place_reserved(mount->at))
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "nothing can be shown at %s: the sandbox has its own", mount->at);
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "nothing can be shown at %s: the sandbox has its own",
+					  mount->at);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(plan->mounts[i].at, mount->at) == 0)
-			return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "%s and %s are both shown at %s", plan->mounts[i].host,
-						  mount->host, mount->at);
+			return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "%s and %s are both shown at %s",
+						  plan->mounts[i].host, mount->host, mount->at);
 	return 0;
 }
 
@@ -258,10 +262,11 @@ static int plan_check(const struct sandbox_plan *plan, struct sandbox_report *re
 	if (plan->argv && (!plan->argv[0] || !plan->argv[0][0]))
 		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "the sandbox has no command");
 	if (plan->mount_count > SANDBOX_MOUNTS_MAX)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, E2BIG, "the sandbox shows %zu paths; %d are possible", plan->mount_count,
-					  SANDBOX_MOUNTS_MAX);
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, E2BIG, "the sandbox shows %zu paths; %d are possible",
+					  plan->mount_count, SANDBOX_MOUNTS_MAX);
 	if (plan->workdir && !path_plain(plan->workdir))
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "%s, where the sandbox starts, must be an absolute path without . or .. parts",
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL,
+					  "%s, where the sandbox starts, must be an absolute path without . or .. parts",
 					  plan->workdir);
 	if (plan->limits.open_files > 4096)
 		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EINVAL, "the limit open_files can be at most 4096");
@@ -304,7 +309,8 @@ static int tree_mapped(struct start *start, const struct sandbox_mount *mount)
 		return sandbox_fail(&start->report, SANDBOX_STAGE_IDMAP, -userns, "cannot make a user map for %s", mount->host);
 	tree = sandbox_tree(host, mount->writable ? SANDBOX_WRITABLE : SANDBOX_READ_ONLY, userns);
 	if (tree < 0)
-		return sandbox_fail(&start->report, SANDBOX_STAGE_IDMAP, -tree, "cannot show %s in the sandbox under its user", mount->host);
+		return sandbox_fail(&start->report, SANDBOX_STAGE_IDMAP, -tree, "cannot show %s in the sandbox under its user",
+				    mount->host);
 	return tree;
 }
 
@@ -319,7 +325,8 @@ static int user_choose(struct start *start)
 		return 0;
 	start->made.slot = sandbox_users_take(&start->maker->users);
 	if (start->made.slot < 0)
-		return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, EAGAIN, "all %u sandboxes that can run at once do run", SANDBOX_RANGES);
+		return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, EAGAIN,
+					  "all %u sandboxes that can run at once do run", SANDBOX_RANGES);
 	start->made.uid = sandbox_users_kernel(start->made.slot);
 	start->inside.uid = SANDBOX_USER_AS_ROOT;
 	start->inside.gid = SANDBOX_USER_AS_ROOT;
@@ -344,7 +351,10 @@ static int pipe_open(struct start *start, int *ret_read, int *ret_write)
 	return 0;
 }
 
-/* The launcher's ends do not block; a program's output gets room for a large answer (and less where the user's quota of pipes is used up). */
+/*
+ * The launcher's ends do not block; a program's output gets room for a large answer (and less where the user's quota of pipes
+ * is used up).
+ */
 static int pipes_open(struct start *start)
 {
 	int r = pipe_open(start, &start->inside.stdin_fd, &start->made.stdin_fd);
@@ -371,8 +381,8 @@ static int process_clone(struct start *start)
 {
 	struct clone_args args = {
 		/* The launcher's signal handlers are not for process 1, whom those inside may signal. */
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD |
-			 CLONE_CLEAR_SIGHAND,
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+			 CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)&start->made.pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -401,7 +411,10 @@ static void inside_close(struct start *start)
 		close(start->inside.trees[--start->tree_count]);
 }
 
-/* Reads the report with a deadline: whatever holds the new process up (a dead network file system) holds the launcher up no longer. */
+/*
+ * Reads the report with a deadline: whatever holds the new process up (a dead network file system) holds the launcher up no
+ * longer.
+ */
 static int report_read(struct start *start)
 {
 	const uint64_t deadline = clock_monotonic_ns() + 10000000000ULL;
@@ -413,11 +426,13 @@ static int report_read(struct start *start)
 	do {
 		now = clock_monotonic_ns();
 		if (now >= deadline)
-			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ETIMEDOUT, "the sandbox was not ready within ten seconds");
+			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ETIMEDOUT,
+						  "the sandbox was not ready within ten seconds");
 	} while (poll(&wait, 1, (int)((deadline - now) / 1000000) + 1) <= 0);
 	n = read(start->status_fd, &report, sizeof(report));
 	if (n != sizeof(report))
-		return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD, "the sandbox ended while it was being built (out of memory?)");
+		return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD,
+					  "the sandbox ended while it was being built (out of memory?)");
 	if (report.stage == SANDBOX_STAGE_RUNNING)
 		return 0;
 	report.fault.text[sizeof(report.fault.text) - 1] = '\0';
@@ -443,17 +458,25 @@ static int start_run(struct start *start)
 		if (r < 0)
 			return sandbox_fail(&start->report, SANDBOX_STAGE_IDMAP, -r, "cannot map the sandbox's user");
 		if (write(start->go_fd, "", 1) != 1)
-			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD, "the sandbox ended while it was being built");
+			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD,
+						  "the sandbox ended while it was being built");
 	}
 	return report_read(start);
 }
 
-int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox, struct sandbox_fault *fault)
+int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox,
+		  struct sandbox_fault *fault)
 {
 	struct start start = {
 		.maker = maker,
 		.plan = plan,
-		.inside = { .common = &maker->common, .plan = plan, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .go_fd = -1, .status_fd = -1 },
+		.inside = { .common = &maker->common,
+			    .plan = plan,
+			    .stdin_fd = -1,
+			    .stdout_fd = -1,
+			    .stderr_fd = -1,
+			    .go_fd = -1,
+			    .status_fd = -1 },
 		.made = SANDBOX_NONE,
 		.go_fd = -1,
 		.status_fd = -1,

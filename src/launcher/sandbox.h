@@ -1,10 +1,10 @@
 /*
- * The sandbox: one program with its own file view, processes, network (none), IPC, host name and user, built by a single clone3 from a
- * finished plan. Nothing here reads policy: what the plan does not name, the program does not have.
+ * The sandbox: one program with its own file view, processes, network (none), IPC, host name and user, built by a single clone3
+ * from a finished plan. Nothing here reads policy: what the plan does not name, the program does not have.
  *
- * What is inside: /usr, /bin, /lib* read-only; a minimal /etc; private /tmp, /var/tmp, /run and /dev/shm; a new read-only /proc without
- * the host's particulars; five harmless nodes in /dev; the plan's mounts. No /sys, no home folder, no terminal, no descriptor but the
- * three pipes. See docs/sandbox.md for each layer and what it stops.
+ * What is inside: /usr, /bin, /lib* read-only; a minimal /etc; private /tmp, /var/tmp, /run and /dev/shm; a new read-only /proc
+ * without the host's particulars; five harmless nodes in /dev; the plan's mounts. No /sys, no home folder, no terminal, no
+ * descriptor but the three pipes. See docs/sandbox.md for each layer and what it stops.
  *
  * Single-threaded: the thread that starts a sandbox is the one whose death ends it (prctl(2), PR_SET_PDEATHSIG).
  */
@@ -28,29 +28,34 @@ struct sandbox_limits {
 	uint64_t processes;     /* processes and threads of the whole sandbox; default 512 */
 	uint64_t file_size;     /* bytes of the largest file; default 4 GiB */
 	uint64_t memory;        /* bytes of private writable memory of one process (RLIMIT_DATA); default 8 GiB */
-	uint64_t address_space; /* bytes of one process's addresses; default unlimited, because V8, Java and Go reserve what they never use */
+	uint64_t address_space; /* bytes of one process's addresses; default unlimited: Node, Java and Go reserve far too much */
 	uint64_t scratch;       /* bytes of /tmp, /var/tmp, /run and /dev/shm together; default 256 MiB */
 };
 
 /* All borrowed until sandbox_start returns. */
 struct sandbox_plan {
-	const char *name;   /* for messages only */
-	char *const *argv;  /* NULL-terminated; argv[0] without "/" is looked for inside, in /usr/local/bin:/usr/bin:/bin and the sbins */
-	char *const *env;   /* NULL-terminated "NAME=value"; exactly this, nothing is added */
+	const char *name; /* for messages only */
+	/* NULL-terminated; argv[0] without "/" is looked for inside, in /usr/local/bin:/usr/bin:/bin and the sbins. */
+	char *const *argv;
+	char *const *env;    /* NULL-terminated "NAME=value"; exactly this, nothing is added */
 	const char *workdir; /* absolute path inside; NULL is "/" */
 	const struct sandbox_mount *mounts;
 	size_t mount_count; /* at most SANDBOX_MOUNTS_MAX */
 	struct sandbox_limits limits;
 	/*
-	 * Local sockets with a name. A program that may make one can connect to any that a host process keeps in a folder that is shown; before Landlock
-	 * ABI 9 (Linux 7.1) nothing else keeps it from that. So false refuses them on older kernels; pairs, which have no name, always work.
+	 * Local sockets with a name. A program that may make one can connect to any that a host process keeps in a folder that is
+	 * shown; before Landlock ABI 9 (Linux 7.1) nothing else keeps it from that. So false refuses them on older kernels; pairs,
+	 * which have no name, always work.
 	 */
 	bool local_sockets;
 };
 
 #define SANDBOX_MOUNTS_MAX 128
 
-/* What stands around a started sandbox. sandbox_start fails when a mandatory one cannot be had; only SANDBOX_IDMAP depends on who runs Bawn. */
+/*
+ * What stands around a started sandbox. sandbox_start fails when a mandatory one cannot be had; only SANDBOX_IDMAP depends on
+ * who runs Bawn.
+ */
 enum sandbox_layer {
 	SANDBOX_USER_NS = 1u << 0,
 	SANDBOX_MOUNT_NS = 1u << 1,
@@ -96,24 +101,26 @@ int sandbox_maker_new(struct sandbox_maker **ret_maker, struct sandbox_fault *fa
 void sandbox_maker_free(struct sandbox_maker *maker);
 
 /*
- * Can this machine do it? Builds a whole sandbox, with every layer, that runs nothing. 0, or -errno and a fault that names the missing layer and
- * how to enable it (user namespaces and their sysctls, AppArmor's restriction, a container's seccomp filter or masked /proc, idmapped mounts).
+ * Can this machine do it? Builds a whole sandbox, with every layer, that runs nothing. 0, or -errno and a fault that names the
+ * missing layer and how to enable it (user namespaces and their sysctls, AppArmor's restriction, a container's seccomp filter or
+ * masked /proc, idmapped mounts).
  */
 int sandbox_probe(struct sandbox_maker *maker, struct sandbox_fault *fault);
 
 /*
- * Builds the sandbox and starts its program; returns when execve has succeeded inside (the program's first instruction), or with -errno and *fault.
- * -ENOENT: the command or a mount's host path does not exist. -ETIMEDOUT: not ready within ten seconds. Descriptors are close-on-exec; the pipes'
- * ends here are non-blocking. The sandbox dies with this thread.
+ * Builds the sandbox and starts its program; returns when execve has succeeded inside (the program's first instruction), or with
+ * -errno and *fault. -ENOENT: the command or a mount's host path does not exist. -ETIMEDOUT: not ready within ten seconds.
+ * Descriptors are close-on-exec; the pipes' ends here are non-blocking. The sandbox dies with this thread.
  */
-int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox, struct sandbox_fault *fault);
+int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox,
+		  struct sandbox_fault *fault);
 
 /* Ends everything inside, at once. Safe to repeat; pidfd becomes readable. */
 void sandbox_kill(const struct sandbox *sandbox);
 
 /*
- * After pidfd became readable: 0 with how the program ended, 0..255 (128 + signal when a signal ended it), as a shell has it; -EAGAIN while it runs.
- * The user range is free again after this; the descriptors stay the caller's.
+ * After pidfd became readable: 0 with how the program ended, 0..255 (128 + signal when a signal ended it), as a shell has it;
+ * -EAGAIN while it runs. The user range is free again after this; the descriptors stay the caller's.
  */
 int sandbox_reap(struct sandbox_maker *maker, struct sandbox *sandbox, int *ret_status);
 
@@ -121,7 +128,8 @@ int sandbox_reap(struct sandbox_maker *maker, struct sandbox *sandbox, int *ret_
 void sandbox_end(struct sandbox_maker *maker, struct sandbox *sandbox);
 
 /*
- * For whoever confines the launcher: the capabilities (bit N is capability N) that starting needs. 0 when Bawn is not root: a new user namespace
- * brings its own. As root: CAP_SYS_ADMIN (idmapped mounts), CAP_SETUID and CAP_SETGID (user maps), CAP_DAC_READ_SEARCH (opening the plan's paths).
+ * For whoever confines the launcher: the capabilities (bit N is capability N) that starting needs. 0 when Bawn is not root: a new
+ * user namespace brings its own. As root: CAP_SYS_ADMIN (idmapped mounts), CAP_SETUID and CAP_SETGID (user maps),
+ * CAP_DAC_READ_SEARCH (opening the plan's paths).
  */
 uint64_t sandbox_capabilities(void);

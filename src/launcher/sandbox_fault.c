@@ -30,7 +30,8 @@ int sandbox_fail(struct sandbox_report *report, enum sandbox_stage stage, int er
 	va_end(args);
 	used = strlen(report->fault.text);
 	/* strerrordesc_np: no locale, no allocation, safe in a process that has just been cloned. */
-	snprintf(report->fault.text + used, sizeof(report->fault.text) - used, ": %s", strerrordesc_np(error) ? strerrordesc_np(error) : "?");
+	snprintf(report->fault.text + used, sizeof(report->fault.text) - used, ": %s",
+		 strerrordesc_np(error) ? strerrordesc_np(error) : "?");
 	return -error;
 }
 
@@ -102,7 +103,8 @@ static const char *namespace_advice(int error, const struct sandbox_facts *facts
 	if (error == EINVAL)
 		return "this kernel is built without a namespace that is needed (user, mount, pid, net, ipc, uts, cgroup)";
 	if (facts->filtered)
-		return "a container's seccomp filter stands around Bawn; start the container with a filter that permits clone3, unshare and mount "
+		return "a container's seccomp filter stands around Bawn; start the container with a filter that permits clone3, "
+		       "unshare and mount "
 		       "(docker run --security-opt seccomp=unconfined)";
 	return "user namespaces are refused here: Bawn may be in a chroot, or a security module forbids them";
 }
@@ -118,16 +120,22 @@ const char *sandbox_advice(enum sandbox_stage stage, int error, const struct san
 	case SANDBOX_STAGE_MOUNT:
 		return refused && (facts->apparmor_restrict_userns == 1 || facts->filtered) ? namespace_advice(error, facts) : "";
 	case SANDBOX_STAGE_PROC:
-		return refused ? "the /proc around Bawn is masked, as containers do it; docker run --security-opt systempaths=unconfined, "
-				 "Kubernetes: procMount: Unmasked" :
-				 "";
+		return refused ? "the /proc around Bawn is masked, as containers do it; docker run --security-opt "
+				 "systempaths=unconfined, "
+				 "Kubernetes: procMount: Unmasked"
+			       : "";
 	case SANDBOX_STAGE_IDMAP:
 		if (error == EINVAL)
-			return "this file system cannot map owners (idmapped mounts); move the folder to ext4, xfs, btrfs or tmpfs, or run Bawn as "
+			return "this file system cannot map owners (idmapped mounts); move the folder to ext4, xfs, btrfs or "
+			       "tmpfs, or run Bawn as "
 			       "an ordinary user";
-		return refused ? "as root Bawn needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID; give them, or run Bawn as an ordinary user" : "";
+		return refused ? "as root Bawn needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID; give them, or run Bawn as an "
+				 "ordinary user"
+			       : "";
 	case SANDBOX_STAGE_LANDLOCK:
-		return error == ENOSYS || error == EOPNOTSUPP ? "Landlock is off; add landlock to the kernel's lsm= list and restart the machine" : "";
+		return error == ENOSYS || error == EOPNOTSUPP
+			       ? "Landlock is off; add landlock to the kernel's lsm= list and restart the machine"
+			       : "";
 	case SANDBOX_STAGE_SECCOMP:
 		return error == EINVAL || error == ENOSYS ? "this kernel is built without CONFIG_SECCOMP_FILTER" : "";
 	case SANDBOX_STAGE_RUNNING:

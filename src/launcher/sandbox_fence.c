@@ -18,7 +18,9 @@
 #define SCOPE_SIGNAL (1ULL << 1)
 
 #define RIGHTS_READ (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define RIGHTS_FILE (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE | RIGHT_IOCTL_DEV)
+#define RIGHTS_FILE                                                                                                                \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE |              \
+	 RIGHT_IOCTL_DEV)
 /* Everything of ABI 1 but making devices. */
 #define RIGHTS_WRITE (((1ULL << 13) - 1) & ~(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK))
 #define RIGHTS_ALL (((1ULL << 13) - 1))
@@ -29,8 +31,8 @@ struct ruleset {
 };
 
 /*
- * Rights reach downwards from a folder, across mounts. "/" is the sandbox's own root, so reading there is reading the view; the host's root is
- * elsewhere, and a descriptor or a mount that led there would lead to nothing that is granted.
+ * Rights reach downwards from a folder, across mounts. "/" is the sandbox's own root, so reading there is reading the view; the
+ * host's root is elsewhere, and a descriptor or a mount that led there would lead to nothing that is granted.
  */
 static const struct {
 	const char *path;
@@ -79,7 +81,8 @@ static int grant_view(int ruleset, const struct sandbox_inside *inside, uint64_t
 		int r = grant(ruleset, system_rules[i].path, system_rules[i].rights & mask);
 
 		if (r < 0)
-			return sandbox_fail(report, SANDBOX_STAGE_LANDLOCK, -r, "cannot fence %s with Landlock", system_rules[i].path);
+			return sandbox_fail(report, SANDBOX_STAGE_LANDLOCK, -r, "cannot fence %s with Landlock",
+					    system_rules[i].path);
 	}
 	for (size_t i = 0; i < inside->plan->mount_count; i++) {
 		const struct sandbox_mount *mount = &inside->plan->mounts[i];

@@ -33,14 +33,25 @@ struct rule {
 /* The table's conditions are counted by their words. */
 #define WORDS(...) (unsigned)(sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t) / 3)
 #define ALLOW(call) { .name = #call, .verdict = VERDICT_ALLOW },
-#define ALLOW_IF(call, ...) { .name = #call, .verdict = VERDICT_ALLOW_IF, .condition_count = WORDS(__VA_ARGS__), .words = { __VA_ARGS__ } },
+#define ALLOW_IF(call, ...)                                                                                                        \
+	{ .name = #call, .verdict = VERDICT_ALLOW_IF, .condition_count = WORDS(__VA_ARGS__), .words = { __VA_ARGS__ } },
 #define REFUSE(call, code, why) { .name = #call, .verdict = VERDICT_REFUSE, .error = code, .reason = why },
 #define REFUSE_IF(call, a, m, v, code, why) \
 	{ .name = #call, .verdict = VERDICT_REFUSE_IF, .error = code, .reason = why, .condition_count = 1, .words = { a, m, v } },
-#define REFUSE_IF2(call, a, m, v, b, n, w, code, why) \
-	{ .name = #call, .verdict = VERDICT_REFUSE_IF, .error = code, .reason = why, .condition_count = 2, .words = { a, m, v, b, n, w } },
-#define REFUSE_LOCAL(call, a, m, v, code, why) \
-	{ .name = #call, .verdict = VERDICT_REFUSE_LOCAL, .error = code, .reason = why, .condition_count = 1, .words = { a, m, v } },
+#define REFUSE_IF2(call, a, m, v, b, n, w, code, why)                                                                              \
+	{ .name = #call,                                                                                                           \
+	  .verdict = VERDICT_REFUSE_IF,                                                                                            \
+	  .error = code,                                                                                                           \
+	  .reason = why,                                                                                                           \
+	  .condition_count = 2,                                                                                                    \
+	  .words = { a, m, v, b, n, w } },
+#define REFUSE_LOCAL(call, a, m, v, code, why)                                                                                     \
+	{ .name = #call,                                                                                                           \
+	  .verdict = VERDICT_REFUSE_LOCAL,                                                                                         \
+	  .error = code,                                                                                                           \
+	  .reason = why,                                                                                                           \
+	  .condition_count = 1,                                                                                                    \
+	  .words = { a, m, v } },
 
 static const struct rule rules[] = {
 #include "launcher/seccomp.tbl.h"
@@ -77,8 +88,12 @@ static void emit_return(struct code *code, uint32_t action)
 	emit(code, BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* One half of a 64-bit argument, compared when the mask has a bit there. Its jump, taken when they differ, is patched by the caller. */
-static unsigned emit_half(struct code *code, uint64_t argument, bool high, uint64_t mask, uint64_t value, unsigned jumps[6], unsigned count)
+/*
+ * One half of a 64-bit argument, compared when the mask has a bit there. Its jump, taken when they differ, is patched by the
+ * caller.
+ */
+static unsigned emit_half(struct code *code, uint64_t argument, bool high, uint64_t mask, uint64_t value, unsigned jumps[6],
+			  unsigned count)
 {
 	uint32_t bits = (uint32_t)(high ? mask >> 32 : mask), wanted = (uint32_t)(high ? value >> 32 : value);
 	size_t half = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) == high ? 4 : 0;
@@ -176,7 +191,10 @@ static void emit_tree(struct code *code, const struct call *calls, size_t count,
 	emit_tree(code, calls + half, count - half, numbers, local_sockets);
 }
 
-/* What no call decides: a foreign architecture (and x32, by its bit) ends the process; a call newer than the table is one this kernel lacks. */
+/*
+ * What no call decides: a foreign architecture (and x32, by its bit) ends the process; a call newer than the table is one this
+ * kernel lacks.
+ */
 static void emit_prologue(struct code *code, uint32_t newest)
 {
 	emit_load(code, offsetof(struct seccomp_data, arch));
@@ -233,7 +251,8 @@ int sandbox_filter_program(bool local_sockets, struct sock_fprog *ret_prog)
 
 int sandbox_filter_keeper(struct sock_fprog *ret_prog)
 {
-	static const int allowed[] = { SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(wait4), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall) };
+	static const int allowed[] = { SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(wait4), SCMP_SYS(exit_group),
+				       SCMP_SYS(restart_syscall) };
 	struct code code = { .ins = calloc(BPF_MAXINSNS, sizeof(struct sock_filter)) };
 
 	if (!code.ins)

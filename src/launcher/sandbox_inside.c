@@ -31,8 +31,8 @@ static int fail_other(struct sandbox_report *report, int error, const char *what
 }
 
 /*
- * Dying with the launcher: the signal first, then a look whether the launcher still holds its end of the pipe. Whichever way a death falls, one
- * of the two sees it. Again after each change of user, which clears the signal.
+ * Dying with the launcher: the signal first, then a look whether the launcher still holds its end of the pipe. Whichever way a
+ * death falls, one of the two sees it. Again after each change of user, which clears the signal.
  */
 static int tie_to_launcher(const struct sandbox_inside *inside, struct sandbox_report *report)
 {
@@ -54,7 +54,8 @@ static int user_ranged(const struct sandbox_inside *inside, struct sandbox_repor
 		_exit(125);
 	if (syscall(SYS_setgroups, 0, NULL) < 0)
 		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot drop supplementary groups in the sandbox");
-	if (syscall(SYS_setresgid, inside->gid, inside->gid, inside->gid) < 0 || syscall(SYS_setresuid, inside->uid, inside->uid, inside->uid) < 0)
+	if (syscall(SYS_setresgid, inside->gid, inside->gid, inside->gid) < 0 ||
+	    syscall(SYS_setresuid, inside->uid, inside->uid, inside->uid) < 0)
 		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot take the sandbox's user");
 	return 0;
 }
@@ -75,8 +76,9 @@ static int self_write(const char *name, const char *line)
 }
 
 /*
- * As an ordinary user: the map is this user alone, under its own number, and supplementary groups can never be changed. The files belong to root
- * as long as the process is not dumpable; there is nothing of the launcher's in its memory that the same user could not see anyway.
+ * As an ordinary user: the map is this user alone, under its own number, and supplementary groups can never be changed. The files
+ * belong to root as long as the process is not dumpable; there is nothing of the launcher's in its memory that the same user could
+ * not see anyway.
  */
 static int user_single(const struct sandbox_inside *inside, struct sandbox_report *report)
 {
@@ -125,7 +127,8 @@ static int limit(int which, uint64_t wanted, uint64_t fallback, const char *what
 	if (getrlimit((__rlimit_resource_t)which, &now) < 0)
 		return fail_other(report, errno, "read a limit");
 	if (wanted > now.rlim_max)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "the limit %s is above Bawn's own, %llu; lower it, or raise Bawn's", what,
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM,
+					  "the limit %s is above Bawn's own, %llu; lower it, or raise Bawn's", what,
 					  (unsigned long long)now.rlim_max);
 	set.rlim_cur = wanted ? wanted : fallback < now.rlim_max ? fallback : now.rlim_max;
 	set.rlim_max = set.rlim_cur;
@@ -165,8 +168,8 @@ static int capabilities_drop(const struct sandbox_inside *inside, struct sandbox
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { { 0 }, { 0 } };
-	unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-			     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+			     SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
 	(void)inside;
 	for (unsigned long cap = 0; cap < 64; cap++) {
@@ -204,11 +207,13 @@ struct program {
 static int fail_exec(struct sandbox_report *report, int error, const char *command, bool found)
 {
 	if (error == ENOENT && !found)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_EXEC, ENOENT,
-					  "command not found in the sandbox: %s (it sees /usr, /bin and what the policy shows under files)", command);
+		return sandbox_fail_plain(
+			report, SANDBOX_STAGE_EXEC, ENOENT,
+			"command not found in the sandbox: %s (it sees /usr, /bin and what the policy shows under files)", command);
 	if (error == ENOENT)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_EXEC, ENOENT,
-					  "%s cannot run in the sandbox: the interpreter or loader that it names does not exist there", command);
+		return sandbox_fail_plain(
+			report, SANDBOX_STAGE_EXEC, ENOENT,
+			"%s cannot run in the sandbox: the interpreter or loader that it names does not exist there", command);
 	return sandbox_fail(report, SANDBOX_STAGE_EXEC, error, "cannot run %s in the sandbox", command);
 }
 
@@ -306,8 +311,9 @@ static pid_t program_start(const struct sandbox_inside *inside, struct sandbox_r
 /* ---- process 1 ---- */
 
 /*
- * Tells the launcher that the program runs, waits for it and whatever is orphaned, and ends as the program ended. Its own end takes everything
- * inside with it: the kernel kills the whole process namespace. Bare system calls: its filter knows these, and not what a library might add.
+ * Tells the launcher that the program runs, waits for it and whatever is orphaned, and ends as the program ended. Its own end takes
+ * everything inside with it: the kernel kills the whole process namespace. Bare system calls: its filter knows these, and not what
+ * a library might add.
  */
 static noreturn void keep(const struct sandbox_inside *inside, pid_t program, struct sandbox_report *report)
 {
@@ -368,5 +374,7 @@ noreturn void sandbox_inside(const struct sandbox_inside *inside)
 		r = let_go(inside, &report);
 	if (r == 0 && program > 0)
 		keep(inside, program, &report);
-	_exit(write(inside->status_fd, &report, sizeof(report)) == sizeof(report) && report.stage == SANDBOX_STAGE_RUNNING ? 0 : 125);
+	if (write(inside->status_fd, &report, sizeof(report)) != sizeof(report) || report.stage != SANDBOX_STAGE_RUNNING)
+		_exit(125);
+	_exit(0);
 }

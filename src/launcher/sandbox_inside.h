@@ -1,6 +1,6 @@
 /*
- * What the sandbox's process 1 does between clone3 and the program's first instruction. Runs in a copy of the launcher's memory; allocates
- * nothing, takes no lock, opens nothing that it does not close.
+ * What the sandbox's process 1 does between clone3 and the program's first instruction. Runs in a copy of the launcher's memory;
+ * allocates nothing, takes no lock, opens nothing that it does not close.
  */
 #pragma once
 

@@ -34,7 +34,8 @@ int sandbox_users_init(struct sandbox_users *users, struct sandbox_report *repor
 		return sandbox_fail_plain(report, SANDBOX_STAGE_USER, EINVAL, "/proc/self/uid_map is not understood");
 	if (inside == 0 && outside == 0 && count != UINT32_MAX)
 		return sandbox_fail_plain(report, SANDBOX_STAGE_USER, EPERM,
-					  "Bawn is root in a user namespace whose root may be the machine's root; run it outside, or as an ordinary user");
+					  "Bawn is root in a user namespace whose root may be the machine's root; run it outside, "
+					  "or as an ordinary user");
 	/* Root of a namespace that stands for an ordinary user (a rootless container) can map no ranges, and need not. */
 	users->ranged = inside == 0 && outside == 0;
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
@@ -116,7 +117,8 @@ int sandbox_users_idmap(uint32_t uid, uint32_t gid, uint32_t kernel)
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
 	holder.ready_fd = ready[1];
-	pid = clone(idmap_hold, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, &holder, &pidfd);
+	pid = clone(idmap_hold, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, &holder,
+		    &pidfd);
 	if (pid < 0) {
 		r = -errno;
 		goto close_pipe;

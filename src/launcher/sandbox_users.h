@@ -1,6 +1,7 @@
 /*
- * Whose user a sandbox is. An ordinary user's sandbox is that user, alone in its map, under the same number. When Bawn is root each sandbox has
- * a range of kernel users of its own, so that none is kernel user 0 and no two are the same; files reach it through idmapped mounts.
+ * Whose user a sandbox is. An ordinary user's sandbox is that user, alone in its map, under the same number. When Bawn is root each
+ * sandbox has a range of kernel users of its own, so that none is kernel user 0 and no two are the same; files reach it through
+ * idmapped mounts.
  */
 #pragma once
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,143 +22,6 @@ struct view {
 	int root;  /* the new root, a tmpfs of our own */
 	dev_t dev; /* its device: where folders may be made */
 };
-
-static int openat2_raw(int dir, const char *path, uint64_t flags, uint64_t resolve)
-{
-	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
-	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
-int sandbox_tree(int fd, uint64_t attributes, int userns_fd)
-{
-	struct mount_attr attr = { .attr_set = attributes, .propagation = (uint64_t)MS_PRIVATE };
-	cleanup_fd int tree = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
-
-	if (tree < 0)
-		return -errno;
-	if (userns_fd >= 0) {
-		attr.attr_set |= MOUNT_ATTR_IDMAP;
-		attr.userns_fd = (unsigned)userns_fd;
-	}
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-		return -errno;
-	return fd_take(&tree);
-}
-
-/* ---- a host path, opened once ---- */
-
-/* One symbolic link: its target in `out`, when its owner is one whose links are followed. */
-static int link_read(int fd, const struct stat *st, char *out, size_t size)
-{
-	ssize_t len;
-
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return -EPERM;
-	len = readlinkat(fd, "", out, size);
-	if (len < 0)
-		return -errno;
-	return (size_t)len < size ? (int)len : -ENAMETOOLONG;
-}
-
-/* Walks `path` part by part, so that each symbolic link's owner is seen. `rest` holds what is still to walk. */
-static int walk(const char *path)
-{
-	char rest[PATH_MAX], target[PATH_MAX];
-	cleanup_fd int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int links = 0;
-
-	if (at < 0)
-		return -errno;
-	if ((size_t)snprintf(rest, sizeof(rest), "%s", path) >= sizeof(rest))
-		return -ENAMETOOLONG;
-	for (;;) {
-		cleanup_fd int next = -1;
-		char part[NAME_MAX + 1];
-		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
-		struct stat st;
-
-		if (len == 0)
-			return fd_take(&at);
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(part, rest + skip, len);
-		part[len] = '\0';
-		memmove(rest, rest + skip + len, strlen(rest + skip + len) + 1);
-		next = openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (next < 0 || fstat(next, &st) < 0)
-			return -errno;
-		if (S_ISLNK(st.st_mode)) {
-			int n = ++links > 40 ? -ELOOP : link_read(next, &st, target, sizeof(target));
-
-			if (n < 0)
-				return n;
-			if ((size_t)n + strlen(rest) + 2 > sizeof(rest))
-				return -ENAMETOOLONG;
-			memmove(rest + n, rest, strlen(rest) + 1);
-			memcpy(rest, target, (size_t)n);
-			if (target[0] != '/')
-				continue;
-			fd_close(&at);
-			at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-			if (at < 0)
-				return -errno;
-			continue;
-		}
-		fd_close(&at);
-		at = fd_take(&next);
-	}
-}
-
-/* File systems that are the kernel's own face: through them a sandbox would see and steer the host. */
-static bool kernel_fs(long type)
-{
-	static const unsigned long types[] = {
-		PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
-		BPF_FS_MAGIC, DEVPTS_SUPER_MAGIC, BINFMTFS_MAGIC, NSFS_MAGIC, EFIVARFS_MAGIC, SELINUX_MAGIC, PSTOREFS_MAGIC,
-		0x62656570 /* configfs */, 0x19800202 /* mqueue */, 0x65735543 /* fusectl */,
-	};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if ((unsigned long)type == types[i])
-			return true;
-	return false;
-}
-
-static int host_check(int fd, const char *path, struct sandbox_report *report)
-{
-	struct stat st, root;
-	struct statfs fs;
-
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0 || stat("/", &root) < 0)
-		return sandbox_fail(report, SANDBOX_STAGE_PLAN, errno, "cannot examine %s", path);
-	if (kernel_fs(fs.f_type))
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s belongs to a file system of the kernel; it cannot be shown in a sandbox",
-					  path);
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s is a device; it cannot be shown in a sandbox", path);
-	if (st.st_dev == root.st_dev && st.st_ino == root.st_ino)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM, "%s is the whole machine; name the folders that are needed", path);
-	return 0;
-}
-
-int sandbox_host_open(const char *path, struct sandbox_report *report)
-{
-	/* Nearly always there is no symbolic link at all, and one call does it. */
-	cleanup_fd int fd = openat2_raw(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-	int r;
-
-	if (fd == -ELOOP)
-		fd = walk(path);
-	if (fd == -EPERM)
-		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EPERM,
-					  "%s goes through a symbolic link that another user made; write the path without it", path);
-	if (fd < 0)
-		return sandbox_fail(report, SANDBOX_STAGE_PLAN, -fd, "cannot open %s, which the policy shows in the sandbox", path);
-	r = host_check(fd, path, report);
-	return r < 0 ? r : fd_take(&fd);
-}
 
 /* ---- the new root ---- */
 
@@ -247,7 +108,10 @@ static int root_new(struct view *view)
 	view->root = new_fs("tmpfs", options, SANDBOX_WRITABLE);
 	if (view->root < 0)
 		return fail(view, -view->root, "make", "the root");
-	/* Over the old "/": path walks do not see it there, because they begin beneath it; it only has to be somewhere to be moved into. */
+	/*
+	 * Over the old "/": path walks do not see it there, because they begin beneath it; it only has to be somewhere to be
+	 * moved into.
+	 */
 	if (move_mount(view->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fstat(view->root, &st) < 0)
 		return fail(view, errno, "mount", "the root");
 	view->dev = st.st_dev;
@@ -273,7 +137,7 @@ static int system_folders(struct view *view)
 				return fail(view, errno, "link", path);
 			continue;
 		}
-		host = openat2_raw(AT_FDCWD, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+		host = sandbox_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 		if (host == -ENOENT && i > 0)
 			continue;
 		if (host < 0)
@@ -291,9 +155,9 @@ static int system_folders(struct view *view)
 
 /* Of the host's /etc only what describes the system's software to itself, and nobody's accounts, keys or passwords. */
 static const char *const etc_names[] = {
-	"ld.so.cache", "alternatives", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem",
-	"pki/tls/openssl.cnf", "crypto-policies", "localtime", "timezone", "mime.types", "fonts", "services", "protocols", "os-release",
-	"lsb-release", "debian_version", "locale.conf", "python3", "R", "maven",
+	"ld.so.cache", "alternatives", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/ca-trust", "pki/tls/certs",
+	"pki/tls/cert.pem", "pki/tls/openssl.cnf", "crypto-policies", "localtime", "timezone", "mime.types", "fonts",
+	"services", "protocols", "os-release", "lsb-release", "debian_version", "locale.conf", "python3", "R", "maven",
 };
 
 /* The folders of our own that lead to `path`. */
@@ -378,7 +242,8 @@ static int etc_written(struct view *view)
 		r = file(view, "etc/resolv.conf", "");
 	if (r == 0)
 		r = file(view, "etc/nsswitch.conf",
-			 "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\nrpc: files\n");
+			 "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: "
+			 "files\nrpc: files\n");
 	return r;
 }
 
@@ -422,7 +287,10 @@ static int dev_build(struct view *view)
 		unsigned minor;
 	} nodes[] = { { "dev/null", 3 }, { "dev/zero", 5 }, { "dev/full", 7 }, { "dev/random", 8 }, { "dev/urandom", 9 } };
 	static const char *const links[][2] = {
-		{ "/proc/self/fd", "dev/fd" }, { "/proc/self/fd/0", "dev/stdin" }, { "/proc/self/fd/1", "dev/stdout" }, { "/proc/self/fd/2", "dev/stderr" },
+		{ "/proc/self/fd", "dev/fd" },
+		{ "/proc/self/fd/0", "dev/stdin" },
+		{ "/proc/self/fd/1", "dev/stdout" },
+		{ "/proc/self/fd/2", "dev/stderr" },
 	};
 	int r = folder(view, "dev", 0755);
 
@@ -435,8 +303,8 @@ static int dev_build(struct view *view)
 }
 
 /*
- * A /proc of the sandbox's own processes, read-only as a whole: no writing to /proc/self/mem, sysctls, sysrq-trigger or any attribute. Process 1
- * does not show (hidepid): it is a copy of the launcher.
+ * A /proc of the sandbox's own processes, read-only as a whole: no writing to /proc/self/mem, sysctls, sysrq-trigger or any
+ * attribute. Process 1 does not show (hidepid): it is a copy of the launcher.
  */
 static int proc_build(struct view *view)
 {
@@ -453,8 +321,8 @@ static int proc_build(struct view *view)
 }
 
 /*
- * Hides what /proc tells of the host behind something empty. After moving in, by the one-call form of a bind mount: both paths lie in what this
- * process has just made, and nobody else is there yet.
+ * Hides what /proc tells of the host behind something empty. After moving in, by the one-call form of a bind mount: both paths lie
+ * in what this process has just made, and nobody else is there yet.
  */
 static int proc_mask(struct view *view)
 {
@@ -498,12 +366,12 @@ static int scratch_build(struct view *view)
 /* ---- the plan's mounts ---- */
 
 /*
- * The next part of a mount's place, made when it is missing and the folder is ours. In a folder of the host nothing is ever made: a sandbox
- * leaves no trace there.
+ * The next part of a mount's place, made when it is missing and the folder is ours. In a folder of the host nothing is ever made: a
+ * sandbox leaves no trace there.
  */
 static int place_part(struct view *view, int at, const char *part, bool last, bool is_folder, const struct sandbox_mount *mount)
 {
-	int fd = openat2_raw(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+	int fd = sandbox_openat2(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 	struct stat st;
 
 	if (fd != -ENOENT)
@@ -512,7 +380,8 @@ static int place_part(struct view *view, int at, const char *part, bool last, bo
 		return -errno;
 	if (st.st_dev != view->dev)
 		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ENOENT,
-					  "%s cannot be shown at %s: that does not exist in what is already shown there; make it on the host, or choose another place",
+					  "%s cannot be shown at %s: that does not exist in what is already shown there; make it "
+					  "on the host, or choose another place",
 					  mount->host, mount->at);
 	if (last && !is_folder) {
 		cleanup_fd int made = openat(at, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -522,13 +391,13 @@ static int place_part(struct view *view, int at, const char *part, bool last, bo
 	} else if (mkdirat(at, part, 0755) < 0) {
 		return -errno;
 	}
-	return openat2_raw(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+	return sandbox_openat2(at, part, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 }
 
 /* The descriptor of the mount's place in the new root. */
 static int place(struct view *view, const struct sandbox_mount *mount, bool is_folder)
 {
-	cleanup_fd int at = openat2_raw(view->root, ".", O_PATH | O_DIRECTORY, 0);
+	cleanup_fd int at = sandbox_openat2(view->root, ".", O_PATH | O_DIRECTORY, 0);
 	const char *p = mount->at;
 
 	while (at >= 0 && *p) {
@@ -578,13 +447,14 @@ static int plan_mount(struct view *view, size_t index)
 		return fail(view, errno, "show", mount->at);
 	at = place(view, mount, S_ISDIR(from.st_mode));
 	if (at == -ELOOP)
-		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ELOOP, "%s cannot be shown at %s: a part of that is a symbolic link inside",
-					  mount->host, mount->at);
+		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ELOOP,
+					  "%s cannot be shown at %s: a part of that is a symbolic link inside", mount->host,
+					  mount->at);
 	if (at < 0 || fstat(at, &to) < 0)
 		return view->report->fault.text[0] ? at : fail(view, at < 0 ? -at : errno, "show", mount->at);
 	if (S_ISDIR(from.st_mode) != S_ISDIR(to.st_mode))
-		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ENOTDIR, "%s cannot be shown at %s: one is a folder, the other is not",
-					  mount->host, mount->at);
+		return sandbox_fail_plain(view->report, SANDBOX_STAGE_PLAN, ENOTDIR,
+					  "%s cannot be shown at %s: one is a folder, the other is not", mount->host, mount->at);
 	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return fail(view, errno, "show", mount->at);
 	return 0;
@@ -633,7 +503,8 @@ int sandbox_view_enter(const struct sandbox_inside *inside, struct sandbox_repor
 {
 	struct view view = { .inside = inside, .report = report, .root = -1 };
 	int (*const steps[])(struct view *) = {
-		root_new, system_folders, etc_build, dev_build, proc_build, scratch_build, plan_mounts, move_in, proc_mask, root_close,
+		root_new, system_folders, etc_build, dev_build, proc_build, scratch_build, plan_mounts, /* from outside */
+		move_in, proc_mask, root_close,
 	};
 	int r = 0;
 

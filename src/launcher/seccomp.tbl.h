@@ -1,66 +1,73 @@
 /*
- * What the program in a sandbox may ask of the kernel. A call that is in no line, but older than the newest line, gets EPERM; a newer one gets
- * ENOSYS, so that libraries fall back. tests/unit/sandbox.c checks that every call libseccomp knows is named here.
+ * What the program in a sandbox may ask of the kernel. A call that is in no line, but older than the newest line, gets EPERM; a
+ * newer one gets ENOSYS, so that libraries fall back. tests/unit/sandbox.c checks that every call libseccomp knows is named
+ * here.
  *
  * ALLOW(name)
- * ALLOW_IF(name, argument, mask, value [, argument, mask, value ...])  allowed when each (argument & mask) == value, as 64 bits: fails closed
+ * ALLOW_IF(name, argument, mask, value [, argument, mask, value ...])
+ *                          allowed when each (argument & mask) == value, as 64 bits: what has other high bits is refused
  * REFUSE(name, errno, reason)
- * REFUSE_IF(name, argument, mask, value, errno, reason)    allowed but for (argument & mask) == value
- * REFUSE_LOCAL(...)   as REFUSE_IF, only in sandboxes without local sockets (struct sandbox_plan)
+ * REFUSE_IF(name, argument, mask, value, errno, reason)
+ *                          refused when (argument & mask) == value, otherwise as the call's ALLOW or ALLOW_IF says
  * REFUSE_IF2(name, a, mask, value, a, mask, value, errno, reason)
+ * REFUSE_LOCAL(...)        as REFUSE_IF, only in sandboxes without local sockets (struct sandbox_plan)
  */
 
 /* Files. */
-ALLOW(access) ALLOW(chdir) ALLOW(chmod) ALLOW(chown) ALLOW(chown32) ALLOW(close) ALLOW(close_range) ALLOW(copy_file_range) ALLOW(creat) ALLOW(dup)
-ALLOW(dup2) ALLOW(dup3) ALLOW(faccessat) ALLOW(faccessat2) ALLOW(fadvise64) ALLOW(fallocate) ALLOW(fchdir) ALLOW(fchmod) ALLOW(fchmodat)
-ALLOW(fchown) ALLOW(fchownat) ALLOW(fcntl) ALLOW(fdatasync) ALLOW(fgetxattr) ALLOW(flistxattr) ALLOW(flock) ALLOW(fremovexattr) ALLOW(fsetxattr)
-ALLOW(fstat) ALLOW(fstatfs) ALLOW(fsync) ALLOW(ftruncate) ALLOW(futimesat) ALLOW(getcwd) ALLOW(getdents) ALLOW(getdents64) ALLOW(getxattr)
-ALLOW(ioctl) ALLOW(lchown) ALLOW(lgetxattr) ALLOW(link) ALLOW(linkat) ALLOW(listxattr) ALLOW(llistxattr) ALLOW(lremovexattr) ALLOW(lseek)
-ALLOW(lsetxattr) ALLOW(lstat) ALLOW(mkdir) ALLOW(mkdirat) ALLOW(mknod) ALLOW(mknodat) ALLOW(newfstatat) ALLOW(open) ALLOW(openat) ALLOW(pread64)
-ALLOW(preadv) ALLOW(preadv2) ALLOW(pwrite64) ALLOW(pwritev) ALLOW(pwritev2) ALLOW(read) ALLOW(readahead) ALLOW(readlink) ALLOW(readlinkat)
-ALLOW(readv) ALLOW(removexattr) ALLOW(rename) ALLOW(renameat) ALLOW(renameat2) ALLOW(rmdir) ALLOW(sendfile) ALLOW(setxattr) ALLOW(splice)
-ALLOW(stat) ALLOW(statfs) ALLOW(statx) ALLOW(symlink) ALLOW(symlinkat) ALLOW(sync) ALLOW(sync_file_range) ALLOW(syncfs) ALLOW(tee) ALLOW(truncate)
-ALLOW(umask) ALLOW(unlink) ALLOW(unlinkat) ALLOW(utime) ALLOW(utimensat) ALLOW(utimes) ALLOW(vmsplice) ALLOW(write) ALLOW(writev)
-ALLOW(inotify_add_watch) ALLOW(inotify_init) ALLOW(inotify_init1) ALLOW(inotify_rm_watch)
+ALLOW(access) ALLOW(chdir) ALLOW(chmod) ALLOW(chown) ALLOW(chown32) ALLOW(close) ALLOW(close_range) ALLOW(copy_file_range)
+ALLOW(creat) ALLOW(dup) ALLOW(dup2) ALLOW(dup3) ALLOW(faccessat) ALLOW(faccessat2) ALLOW(fadvise64) ALLOW(fallocate) ALLOW(fchdir)
+ALLOW(fchmod) ALLOW(fchmodat) ALLOW(fchown) ALLOW(fchownat) ALLOW(fcntl) ALLOW(fdatasync) ALLOW(fgetxattr) ALLOW(flistxattr)
+ALLOW(flock) ALLOW(fremovexattr) ALLOW(fsetxattr) ALLOW(fstat) ALLOW(fstatfs) ALLOW(fsync) ALLOW(ftruncate) ALLOW(futimesat)
+ALLOW(getcwd) ALLOW(getdents) ALLOW(getdents64) ALLOW(getxattr) ALLOW(ioctl) ALLOW(lchown) ALLOW(lgetxattr) ALLOW(link)
+ALLOW(linkat) ALLOW(listxattr) ALLOW(llistxattr) ALLOW(lremovexattr) ALLOW(lseek) ALLOW(lsetxattr) ALLOW(lstat) ALLOW(mkdir)
+ALLOW(mkdirat) ALLOW(mknod) ALLOW(mknodat) ALLOW(newfstatat) ALLOW(open) ALLOW(openat) ALLOW(pread64) ALLOW(preadv) ALLOW(preadv2)
+ALLOW(pwrite64) ALLOW(pwritev) ALLOW(pwritev2) ALLOW(read) ALLOW(readahead) ALLOW(readlink) ALLOW(readlinkat) ALLOW(readv)
+ALLOW(removexattr) ALLOW(rename) ALLOW(renameat) ALLOW(renameat2) ALLOW(rmdir) ALLOW(sendfile) ALLOW(setxattr) ALLOW(splice)
+ALLOW(stat) ALLOW(statfs) ALLOW(statx) ALLOW(symlink) ALLOW(symlinkat) ALLOW(sync) ALLOW(sync_file_range) ALLOW(syncfs) ALLOW(tee)
+ALLOW(truncate) ALLOW(umask) ALLOW(unlink) ALLOW(unlinkat) ALLOW(utime) ALLOW(utimensat) ALLOW(utimes) ALLOW(vmsplice)
+ALLOW(write) ALLOW(writev) ALLOW(inotify_add_watch) ALLOW(inotify_init) ALLOW(inotify_init1) ALLOW(inotify_rm_watch)
 ALLOW(io_cancel) ALLOW(io_destroy) ALLOW(io_getevents) ALLOW(io_pgetevents) ALLOW(io_setup) ALLOW(io_submit)
 
 /* Memory. */
-ALLOW(brk) ALLOW(get_mempolicy) ALLOW(madvise) ALLOW(membarrier) ALLOW(memfd_create) ALLOW(mincore) ALLOW(mlock) ALLOW(mlock2) ALLOW(mlockall)
-ALLOW(mmap) ALLOW(mprotect) ALLOW(mremap) ALLOW(msync) ALLOW(munlock) ALLOW(munlockall) ALLOW(munmap) ALLOW(pkey_alloc) ALLOW(pkey_free)
-ALLOW(pkey_mprotect) ALLOW(remap_file_pages)
+ALLOW(brk) ALLOW(get_mempolicy) ALLOW(madvise) ALLOW(membarrier) ALLOW(memfd_create) ALLOW(mincore) ALLOW(mlock) ALLOW(mlock2)
+ALLOW(mlockall) ALLOW(mmap) ALLOW(mprotect) ALLOW(mremap) ALLOW(msync) ALLOW(munlock) ALLOW(munlockall) ALLOW(munmap)
+ALLOW(pkey_alloc) ALLOW(pkey_free) ALLOW(pkey_mprotect) ALLOW(remap_file_pages)
 
 /* Processes, threads, signals. What they may do to others is bounded by the process namespace and by having no capability. */
-ALLOW(arch_prctl) ALLOW(capget) ALLOW(capset) ALLOW(execve) ALLOW(execveat) ALLOW(exit) ALLOW(exit_group) ALLOW(fork) ALLOW(futex) ALLOW(futex_waitv)
-ALLOW(get_robust_list) ALLOW(get_thread_area) ALLOW(getcpu) ALLOW(getegid) ALLOW(geteuid) ALLOW(getgid) ALLOW(getgroups) ALLOW(getitimer)
-ALLOW(getpgid) ALLOW(getpgrp) ALLOW(getpid) ALLOW(getppid) ALLOW(getpriority) ALLOW(getresgid) ALLOW(getresuid) ALLOW(getrlimit) ALLOW(getrusage)
-ALLOW(getsid) ALLOW(gettid) ALLOW(getuid) ALLOW(ioprio_get) ALLOW(ioprio_set) ALLOW(kill) ALLOW(landlock_add_rule)
-ALLOW(landlock_create_ruleset) ALLOW(landlock_restrict_self) ALLOW(pause) ALLOW(pidfd_open) ALLOW(pidfd_send_signal) ALLOW(prctl) ALLOW(prlimit64)
-ALLOW(restart_syscall) ALLOW(rseq) ALLOW(rt_sigaction) ALLOW(rt_sigpending) ALLOW(rt_sigprocmask) ALLOW(rt_sigqueueinfo) ALLOW(rt_sigreturn)
-ALLOW(rt_sigsuspend) ALLOW(rt_sigtimedwait) ALLOW(rt_tgsigqueueinfo) ALLOW(sched_get_priority_max) ALLOW(sched_get_priority_min)
-ALLOW(sched_getaffinity) ALLOW(sched_getattr) ALLOW(sched_getparam) ALLOW(sched_getscheduler) ALLOW(sched_rr_get_interval)
-ALLOW(sched_setaffinity) ALLOW(sched_setattr) ALLOW(sched_setparam) ALLOW(sched_setscheduler) ALLOW(sched_yield) ALLOW(seccomp)
-ALLOW(set_robust_list) ALLOW(set_thread_area) ALLOW(set_tid_address) ALLOW(setfsgid) ALLOW(setfsuid) ALLOW(setgid) ALLOW(setitimer) ALLOW(setpgid)
-ALLOW(setpriority) ALLOW(setregid) ALLOW(setresgid) ALLOW(setresuid) ALLOW(setreuid) ALLOW(setrlimit) ALLOW(setsid) ALLOW(setuid)
-ALLOW(sigaltstack) ALLOW(sysinfo) ALLOW(tgkill) ALLOW(time) ALLOW(times) ALLOW(tkill) ALLOW(uname) ALLOW(vfork) ALLOW(wait4) ALLOW(waitid)
+ALLOW(arch_prctl) ALLOW(capget) ALLOW(capset) ALLOW(execve) ALLOW(execveat) ALLOW(exit) ALLOW(exit_group) ALLOW(fork) ALLOW(futex)
+ALLOW(futex_waitv) ALLOW(get_robust_list) ALLOW(get_thread_area) ALLOW(getcpu) ALLOW(getegid) ALLOW(geteuid) ALLOW(getgid)
+ALLOW(getgroups) ALLOW(getitimer) ALLOW(getpgid) ALLOW(getpgrp) ALLOW(getpid) ALLOW(getppid) ALLOW(getpriority) ALLOW(getresgid)
+ALLOW(getresuid) ALLOW(getrlimit) ALLOW(getrusage) ALLOW(getsid) ALLOW(gettid) ALLOW(getuid) ALLOW(ioprio_get) ALLOW(ioprio_set)
+ALLOW(kill) ALLOW(landlock_add_rule) ALLOW(landlock_create_ruleset) ALLOW(landlock_restrict_self) ALLOW(pause) ALLOW(pidfd_open)
+ALLOW(pidfd_send_signal) ALLOW(prctl) ALLOW(prlimit64) ALLOW(restart_syscall) ALLOW(rseq) ALLOW(rt_sigaction) ALLOW(rt_sigpending)
+ALLOW(rt_sigprocmask) ALLOW(rt_sigqueueinfo) ALLOW(rt_sigreturn) ALLOW(rt_sigsuspend) ALLOW(rt_sigtimedwait)
+ALLOW(rt_tgsigqueueinfo) ALLOW(sched_get_priority_max) ALLOW(sched_get_priority_min) ALLOW(sched_getaffinity) ALLOW(sched_getattr)
+ALLOW(sched_getparam) ALLOW(sched_getscheduler) ALLOW(sched_rr_get_interval) ALLOW(sched_setaffinity) ALLOW(sched_setattr)
+ALLOW(sched_setparam) ALLOW(sched_setscheduler) ALLOW(sched_yield) ALLOW(seccomp) ALLOW(set_robust_list) ALLOW(set_thread_area)
+ALLOW(set_tid_address) ALLOW(setfsgid) ALLOW(setfsuid) ALLOW(setgid) ALLOW(setitimer) ALLOW(setpgid) ALLOW(setpriority)
+ALLOW(setregid) ALLOW(setresgid) ALLOW(setresuid) ALLOW(setreuid) ALLOW(setrlimit) ALLOW(setsid) ALLOW(setuid) ALLOW(sigaltstack)
+ALLOW(sysinfo) ALLOW(tgkill) ALLOW(time) ALLOW(times) ALLOW(tkill) ALLOW(uname) ALLOW(vfork) ALLOW(wait4) ALLOW(waitid)
 
 /* Waiting, clocks, random. */
-ALLOW(alarm) ALLOW(clock_getres) ALLOW(clock_gettime) ALLOW(clock_nanosleep) ALLOW(epoll_create) ALLOW(epoll_create1) ALLOW(epoll_ctl)
-ALLOW(epoll_ctl_old) ALLOW(epoll_pwait) ALLOW(epoll_pwait2) ALLOW(epoll_wait) ALLOW(epoll_wait_old) ALLOW(eventfd) ALLOW(eventfd2)
-ALLOW(getrandom) ALLOW(gettimeofday) ALLOW(nanosleep) ALLOW(pipe) ALLOW(pipe2) ALLOW(poll) ALLOW(ppoll) ALLOW(pselect6) ALLOW(select) ALLOW(signalfd)
-ALLOW(signalfd4) ALLOW(timer_create) ALLOW(timer_delete) ALLOW(timer_getoverrun) ALLOW(timer_gettime) ALLOW(timer_settime)
-ALLOW(timerfd_create) ALLOW(timerfd_gettime) ALLOW(timerfd_settime)
+ALLOW(alarm) ALLOW(clock_getres) ALLOW(clock_gettime) ALLOW(clock_nanosleep) ALLOW(epoll_create) ALLOW(epoll_create1)
+ALLOW(epoll_ctl) ALLOW(epoll_ctl_old) ALLOW(epoll_pwait) ALLOW(epoll_pwait2) ALLOW(epoll_wait) ALLOW(epoll_wait_old)
+ALLOW(eventfd) ALLOW(eventfd2) ALLOW(getrandom) ALLOW(gettimeofday) ALLOW(nanosleep) ALLOW(pipe) ALLOW(pipe2) ALLOW(poll)
+ALLOW(ppoll) ALLOW(pselect6) ALLOW(select) ALLOW(signalfd) ALLOW(signalfd4) ALLOW(timer_create) ALLOW(timer_delete)
+ALLOW(timer_getoverrun) ALLOW(timer_gettime) ALLOW(timer_settime) ALLOW(timerfd_create) ALLOW(timerfd_gettime)
+ALLOW(timerfd_settime)
 
 /* System V and POSIX IPC: in a namespace of its own. */
-ALLOW(mq_getsetattr) ALLOW(mq_notify) ALLOW(mq_open) ALLOW(mq_timedreceive) ALLOW(mq_timedsend) ALLOW(mq_unlink) ALLOW(msgctl) ALLOW(msgget)
-ALLOW(msgrcv) ALLOW(msgsnd) ALLOW(semctl) ALLOW(semget) ALLOW(semop) ALLOW(semtimedop) ALLOW(shmat) ALLOW(shmctl) ALLOW(shmdt) ALLOW(shmget)
+ALLOW(mq_getsetattr) ALLOW(mq_notify) ALLOW(mq_open) ALLOW(mq_timedreceive) ALLOW(mq_timedsend) ALLOW(mq_unlink) ALLOW(msgctl)
+ALLOW(msgget) ALLOW(msgrcv) ALLOW(msgsnd) ALLOW(semctl) ALLOW(semget) ALLOW(semop) ALLOW(semtimedop) ALLOW(shmat) ALLOW(shmctl)
+ALLOW(shmdt) ALLOW(shmget)
 
 /* Sockets: in a network namespace that leads nowhere. */
-ALLOW(accept) ALLOW(accept4) ALLOW(bind) ALLOW(connect) ALLOW(getpeername) ALLOW(getsockname) ALLOW(getsockopt) ALLOW(listen) ALLOW(recvfrom)
-ALLOW(recvmmsg) ALLOW(recvmsg) ALLOW(sendmmsg) ALLOW(sendmsg) ALLOW(sendto) ALLOW(setsockopt) ALLOW(shutdown)
+ALLOW(accept) ALLOW(accept4) ALLOW(bind) ALLOW(connect) ALLOW(getpeername) ALLOW(getsockname) ALLOW(getsockopt) ALLOW(listen)
+ALLOW(recvfrom) ALLOW(recvmmsg) ALLOW(recvmsg) ALLOW(sendmmsg) ALLOW(sendmsg) ALLOW(sendto) ALLOW(setsockopt) ALLOW(shutdown)
 
 /*
- * Families: local, IPv4 and IPv6 as stream (TCP, MPTCP) and datagram (UDP, ping), and netlink for reading routes. Every other one (packet, vsock,
- * the kernel's crypto, Bluetooth, TIPC, ...) is attack surface that no program here needs.
+ * Families: local, IPv4 and IPv6 as stream (TCP, MPTCP) and datagram (UDP, ping), and netlink for reading routes. Every other
+ * one (packet, vsock, the kernel's crypto, Bluetooth, TIPC, ...) is attack surface that no program here needs.
  */
 ALLOW_IF(socket, 0, UINT64_MAX, AF_UNIX)
 ALLOW_IF(socket, 0, UINT64_MAX, AF_INET, 1, 0xf, SOCK_STREAM, 2, UINT64_MAX, 0)
@@ -79,8 +86,8 @@ ALLOW_IF(socket, 0, UINT64_MAX, AF_NETLINK, 2, UINT64_MAX, NETLINK_ROUTE)
 ALLOW_IF(socketpair, 0, UINT64_MAX, AF_UNIX)
 
 /*
- * A socket's name is a file, and a shown folder may hold one that a host process listens at: an editor's, a database's. A pair has no name, and
- * a stream pair can never be connected elsewhere; a datagram pair can.
+ * A socket's name is a file, and a shown folder may hold one that a host process listens at: an editor's, a database's. A pair
+ * has no name, and a stream pair can never be connected elsewhere; a datagram pair can.
  */
 REFUSE_LOCAL(socket, 0, 0xffffffff, AF_UNIX, EPERM, "could reach a host process that listens in a shown folder")
 REFUSE_LOCAL(socketpair, 1, 0xf, SOCK_DGRAM, EPERM, "could send to a host process that listens in a shown folder")
@@ -92,7 +99,9 @@ REFUSE(clone3, ENOSYS, "its flags lie in memory, where a filter cannot see a new
 REFUSE(unshare, EPERM, "a new user namespace gives every capability inside it, and with them the kernel's least tested code")
 REFUSE(setns, EPERM, "entering another namespace")
 
-/* Only the plain Linux personality, and asking which it is: others switch off address randomisation or bring old semantics back. */
+/*
+ * Only the plain Linux personality, and asking which it is: others switch off address randomisation or bring old semantics back.
+ */
 ALLOW_IF(personality, 0, UINT64_MAX, 0)
 ALLOW_IF(personality, 0, UINT64_MAX, 0xffffffff)
 ALLOW_IF(personality, 0, UINT64_MAX, UINT64_MAX)

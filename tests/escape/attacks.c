@@ -165,7 +165,10 @@ static int read_process_1(void)
 	return read_file("/proc/1/cmdline");
 }
 
-/* The harness, outside, made the handle of the secret; opening it needs a descriptor of the same file system, which the workspace is. */
+/*
+ * The harness, outside, made the handle of the secret; opening it needs a descriptor of the same file system, which the
+ * workspace is.
+ */
 static int read_by_handle(void)
 {
 	struct file_handle *handle = calloc(1, sizeof(*handle) + MAX_HANDLE_SZ);
@@ -255,7 +258,8 @@ static int open_kernel_memory(void)
 
 static int open_disk(void)
 {
-	static const char *const disks[] = { "/dev/vda", "/dev/sda", "/dev/nvme0n1", "/dev/xvda", "/dev/mmcblk0", "/dev/loop0", "/dev/dm-0" };
+	static const char *const disks[] = { "/dev/vda",     "/dev/sda",   "/dev/nvme0n1", "/dev/xvda",
+					     "/dev/mmcblk0", "/dev/loop0", "/dev/dm-0" };
 
 	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
 		if (open(disks[i], O_RDONLY) >= 0)
@@ -367,7 +371,8 @@ static int set_user_id_high_bits(void)
 {
 	const char *path = own_file();
 
-	return went(syscall(SYS_chmod, path, 0x7fff000000000000UL | 04755)) == ATTACK_SUCCEEDED ? mode_is_set(path, 04000) : ATTACK_REFUSED;
+	return went(syscall(SYS_chmod, path, 0x7fff000000000000UL | 04755)) == ATTACK_SUCCEEDED ? mode_is_set(path, 04000)
+												: ATTACK_REFUSED;
 }
 
 static int set_user_id_fchmod(void)
@@ -448,8 +453,8 @@ static int set_group_id_chmod(void)
 }
 
 /*
- * Does a set-user-ID program run with its owner's rights? The dynamic loader shows the auxiliary vector only to a program that has gained
- * nothing, and then it says so.
+ * Does a set-user-ID program run with its owner's rights? The dynamic loader shows the auxiliary vector only to a program that has
+ * gained nothing, and then it says so.
  */
 static int run_set_user_id(void)
 {
@@ -717,7 +722,10 @@ static int add_key(void)
 	return went(syscall(SYS_add_key, "user", "bawn-escape-planted", "x", 1, KEY_SPEC_PROCESS_KEYRING));
 }
 
-/* These need no terminal: the filter answers before anybody looks what the descriptor is. Any other answer means that it did not. */
+/*
+ * These need no terminal: the filter answers before anybody looks what the descriptor is. Any other answer means that it did
+ * not.
+ */
 static int terminal_call(unsigned long request)
 {
 	char byte = 'x';
@@ -885,7 +893,8 @@ static int abstract_socket(void)
 	size_t len = strlen(target("abstract"));
 
 	memcpy(to.sun_path + 1, target("abstract"), len);
-	return went(connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)));
+	return went(connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&to,
+			    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)));
 }
 
 static int path_socket(void)
@@ -1021,7 +1030,9 @@ static int add_interface(void)
 		struct nlmsghdr header;
 		struct ifinfomsg info;
 		char attributes[64];
-	} ask = { .header = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK } };
+	} ask = { .header = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			      .nlmsg_type = RTM_NEWLINK,
+			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK } };
 	struct {
 		struct nlmsghdr header;
 		struct nlmsgerr error;

@@ -1,6 +1,7 @@
 /*
- * What the attacking program and the harness agree on. The program runs one attack by name and says by its exit status how that went; the harness
- * runs each twice: outside any sandbox, where it must succeed (else it would prove nothing), and inside, where it must not.
+ * What the attacking program and the harness agree on. The program runs one attack by name and says by its exit status how that
+ * went; the harness runs each twice: outside any sandbox, where it must succeed (else it would prove nothing), and inside, where
+ * it must not.
  */
 #pragma once
 
@@ -14,7 +15,7 @@ enum {
 enum control {
 	CONTROL_PLAIN,      /* as whoever runs the tests */
 	CONTROL_ROOT,       /* only the machine's root can; an ordinary user's run goes without */
-	CONTROL_NAMESPACED, /* as root of user, mount and network namespaces of its own: the capabilities that the sandbox takes away */
+	CONTROL_NAMESPACED, /* as root of namespaces of its own: with the capabilities that the sandbox takes away */
 	CONTROL_UNPRIVILEGED, /* never as root: root has nothing to gain */
 	CONTROL_NONE,       /* would harm the machine */
 };
@@ -22,8 +23,8 @@ enum control {
 /*
  * The attacks of LOCAL_SOCKETS run in a sandbox that permits local sockets, so that what lies behind that refusal is tested too.
  *
- * ATTACK(name, control, refusals): refusals are the errno names that count inside, separated by spaces; "SIGSYS" is being killed by the filter; "-" any
- * refusal. Every attack reads its targets from arguments NAME=value, see harness.c.
+ * ATTACK(name, control, refusals): refusals are the errno names that count inside, separated by spaces; "SIGSYS" is being killed
+ * by the filter; "-" any refusal. Every attack reads its targets from arguments NAME=value, see run.c.
  */
 #define LOCAL_SOCKETS "read_by_handed_folder abstract_socket path_socket"
 

@@ -1,10 +1,12 @@
 /*
- * Runs every attack of attacks.h outside and inside a sandbox, as whoever starts it and, when that is root, once more as an ordinary user.
+ * Runs every attack of attacks.h outside and inside a sandbox, as whoever starts it and, when that is root, once more as an
+ * ordinary user.
  *
  *   run ATTACKS [NAME...]     ATTACKS: the attacking program; NAME: only these
  *
- * An attack passes when it succeeds outside and is refused inside with an errno that its line names. One that does not even succeed outside
- * proves nothing, and fails; where the kernel has nothing to attack, it is skipped and said so. Last line: "N passed, N failed".
+ * An attack passes when it succeeds outside and is refused inside with an errno that its line names. One that does not even succeed
+ * outside proves nothing, and fails; where the kernel has nothing to attack, it is skipped and said so. Last line: "N passed, N
+ * failed".
  */
 #include "attacks.h"
 
@@ -368,7 +370,8 @@ static void become_control(enum control control)
 	if (control == CONTROL_NAMESPACED)
 		become_namespaced();
 	if (control == CONTROL_UNPRIVILEGED && geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER) < 0 || setresuid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER) < 0))
+	    (setgroups(0, NULL) < 0 || setresgid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER) < 0 ||
+	     setresuid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER) < 0))
 		die("setresuid");
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = 512;
@@ -519,7 +522,8 @@ static void attack_judge(const struct attack *attack)
 		verdict(attack, false, "a process outside was killed");
 		exit(1);
 	}
-	snprintf(what, sizeof(what), "%s%s%s", good ? "refused: " : "", in.said, control_possible(attack) ? "" : " (no control run as this user)");
+	snprintf(what, sizeof(what), "%s%s%s", good ? "refused: " : "", in.said,
+		 control_possible(attack) ? "" : " (no control run as this user)");
 	if (!good)
 		snprintf(what, sizeof(what), "status %d, %s; expected %s", in.status, in.said, attack->refusals);
 	verdict(attack, good, what);
@@ -630,7 +634,10 @@ static int run_all(const char *program, char **names)
 	return failed ? 1 : 0;
 }
 
-/* Root's second run: the same program as an ordinary user. Both files are opened before, since their folders may be closed to that user. */
+/*
+ * Root's second run: the same program as an ordinary user. Both files are opened before, since their folders may be closed to
+ * that user.
+ */
 static int run_ordinary(const char *program, char **names)
 {
 	int self = open("/proc/self/exe", O_RDONLY), attacking = open(program, O_RDONLY), status;

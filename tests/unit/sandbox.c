@@ -1,4 +1,7 @@
-/* sandbox: what it shows and hides, how it ends, what it says when it cannot; the side log; the launcher's process. Attacks are in tests/escape/. */
+/*
+ * sandbox: what it shows and hides, how it ends, what it says when it cannot; the side log; the launcher's process. Attacks are
+ * in tests/escape/.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -184,8 +187,10 @@ static void node_runs_with_threads_and_sockets(void **state)
 		print_message("skipped: no /usr/bin/node\n");
 		return;
 	}
-	status = run_line("node -e \"const n=require('net'),w=require('worker_threads');const s=n.createServer(c=>c.end('hi')).listen(0,'127.0.0.1',()=>"
-			  "n.connect(s.address().port,'127.0.0.1').on('data',d=>{console.log(''+d);s.close();new w.Worker('console.log(7)',{eval:true})}))\"",
+	status = run_line("node -e \"const n=require('net'),w=require('worker_threads');const "
+			  "s=n.createServer(c=>c.end('hi')).listen(0,'127.0.0.1',()=>"
+			  "n.connect(s.address().port,'127.0.0.1').on('data',d=>{console.log(''+d);s.close();new "
+			  "w.Worker('console.log(7)',{eval:true})}))\"",
 			  NULL, 0, &out);
 	assert_string_equal(out.ptr, "hi\n7\n");
 	assert_int_equal(status, 0);
@@ -203,10 +208,11 @@ static void mounts_show_what_they_say(void **state)
 
 	(void)state;
 	snprintf(file, sizeof(file), "%s", plant("one.conf", "one\n"));
-	assert_int_equal(run_line("cat /etc/one.conf; echo new >/work/new; cat /opt/deep/ro/new; echo x 2>&- >/opt/deep/ro/y || echo kept; "
-				  "echo x 2>&- >/etc/one.conf || echo kept; ls /opt/deep",
-				  mounts, 3, &out),
-			 0);
+	assert_int_equal(
+		run_line("cat /etc/one.conf; echo new >/work/new; cat /opt/deep/ro/new; echo x 2>&- >/opt/deep/ro/y || echo kept; "
+			 "echo x 2>&- >/etc/one.conf || echo kept; ls /opt/deep",
+			 mounts, 3, &out),
+		0);
 	assert_non_null(strstr(out.ptr, "one\nnew\n"));
 	assert_non_null(strstr(out.ptr, "kept\n"));
 	assert_non_null(strstr(out.ptr, "ro\n"));
@@ -226,7 +232,8 @@ static void a_mount_within_a_mount_leaves_no_trace(void **state)
 {
 	cleanup_buf struct buf out = BUF_INIT(65536);
 	char inner[300];
-	struct sandbox_mount mounts[2] = { { .host = "/usr/bin", .at = "/work/inner" }, { .host = folder, .at = "/work", .writable = true } };
+	struct sandbox_mount mounts[2] = { { .host = "/usr/bin", .at = "/work/inner" },
+					   { .host = folder, .at = "/work", .writable = true } };
 	char shell[] = "true";
 	char *argv[] = { shell, NULL };
 	const struct sandbox_plan plan = { .name = "test", .argv = argv, .env = no_env, .mounts = mounts, .mount_count = 2 };
@@ -249,8 +256,9 @@ static const char *refusal(const char *command, const struct sandbox_mount *moun
 {
 	static struct sandbox_fault fault;
 	char *argv[] = { (char *)(uintptr_t)command, NULL };
-	const struct sandbox_plan plan = { .name = "test", .argv = argv, .env = no_env, .mounts = mount, .mount_count = mount ? 1 : 0,
-					   .workdir = workdir };
+	const struct sandbox_plan plan = {
+		.name = "test", .argv = argv, .env = no_env, .mounts = mount, .mount_count = mount ? 1 : 0, .workdir = workdir
+	};
 	struct sandbox sandbox = SANDBOX_NONE;
 
 	fault = (struct sandbox_fault){ 0 };
@@ -265,20 +273,29 @@ static void what_cannot_be_is_said_at_once(void **state)
 	char path[300];
 
 	(void)state;
-	assert_string_equal(refusal("tickets-mcp", NULL, NULL, ENOENT),
-			    "command not found in the sandbox: tickets-mcp (it sees /usr, /bin and what the policy shows under files)");
-	assert_non_null(strstr(refusal("/etc/passwd", NULL, NULL, EACCES), "cannot run /etc/passwd in the sandbox: Permission denied"));
+	assert_string_equal(
+		refusal("tickets-mcp", NULL, NULL, ENOENT),
+		"command not found in the sandbox: tickets-mcp (it sees /usr, /bin and what the policy shows under files)");
+	assert_non_null(
+		strstr(refusal("/etc/passwd", NULL, NULL, EACCES), "cannot run /etc/passwd in the sandbox: Permission denied"));
 	assert_non_null(strstr(refusal("true", NULL, "/nowhere", ENOENT), "cannot start in /nowhere"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false }, NULL, ENOENT), "cannot open /no/such"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false }, NULL, EPERM), "file system of the kernel"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false }, NULL, EPERM), "is a device"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false }, NULL, ENOENT),
+			       "cannot open /no/such"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false }, NULL, EPERM),
+			       "file system of the kernel"));
+	assert_non_null(
+		strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false }, NULL, EPERM), "is a device"));
 	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/", "/work", false }, NULL, EPERM), "whole machine"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false }, NULL, EINVAL), "the sandbox has its own"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false }, NULL, EINVAL), "absolute paths"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false }, NULL, ENOTDIR), "one is a folder"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false }, NULL, EINVAL),
+			       "the sandbox has its own"));
+	assert_non_null(
+		strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false }, NULL, EINVAL), "absolute paths"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false }, NULL, ENOTDIR),
+			       "one is a folder"));
 	snprintf(path, sizeof(path), "%s", plant("script", "#!/no/interpreter\n"));
 	assert_int_equal(chmod(path, 0755), 0);
-	assert_non_null(strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false }, NULL, ENOENT), "the interpreter or loader"));
+	assert_non_null(
+		strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false }, NULL, ENOENT), "the interpreter or loader"));
 }
 
 /* A link in the path is followed when it is ours; one that another user made would let him choose what is shown. */
@@ -388,8 +405,22 @@ static void every_system_call_is_decided(void **state)
 
 static void a_refusal_has_a_reason(void **state)
 {
-	static const char *const refused[] = { "ptrace", "bpf", "mount", "umount2", "setns", "unshare", "clone3", "io_uring_setup", "keyctl", "kexec_load",
-					       "userfaultfd", "perf_event_open", "process_vm_writev", "open_by_handle_at", "pidfd_getfd", "pivot_root" };
+	static const char *const refused[] = { "ptrace",
+					       "bpf",
+					       "mount",
+					       "umount2",
+					       "setns",
+					       "unshare",
+					       "clone3",
+					       "io_uring_setup",
+					       "keyctl",
+					       "kexec_load",
+					       "userfaultfd",
+					       "perf_event_open",
+					       "process_vm_writev",
+					       "open_by_handle_at",
+					       "pidfd_getfd",
+					       "pivot_root" };
 	const char *reason;
 
 	(void)state;
@@ -446,8 +477,8 @@ static void answers_as_expected(const struct sock_fprog *prog, int number, const
 	memcpy(data.args, args, sizeof(data.args));
 	answer = bpf_run(prog, &data);
 	if (answer != (expected ? SECCOMP_RET_ERRNO | (uint32_t)expected : SECCOMP_RET_ALLOW))
-		fail_msg("call %d (%llx, %llx, %llx): %x instead of %d", number, (unsigned long long)args[0], (unsigned long long)args[1],
-			 (unsigned long long)args[2], answer, expected);
+		fail_msg("call %d (%llx, %llx, %llx): %x instead of %d", number, (unsigned long long)args[0],
+			 (unsigned long long)args[1], (unsigned long long)args[2], answer, expected);
 }
 
 /* Every value that the table mentions for this call, its neighbours, and each with high bits, in every argument at once. */
@@ -479,7 +510,9 @@ static void try_edges(const struct sock_fprog *prog, int number, bool local)
 		for (size_t j = 0; j < counts[1]; j++)
 			for (size_t k = 0; k < counts[2]; k++)
 				for (size_t l = 0; l < counts[3]; l++)
-					answers_as_expected(prog, number, (uint64_t[6]){ values[0][i], values[1][j], values[2][k], values[3][l] }, local);
+					answers_as_expected(prog, number,
+							    (uint64_t[6]){ values[0][i], values[1][j], values[2][k], values[3][l] },
+							    local);
 }
 
 static void the_program_is_the_table(void **state)
@@ -512,7 +545,9 @@ static void the_program_is_the_table(void **state)
 
 static void advice_names_the_setting(void **state)
 {
-	struct sandbox_facts facts = { .unprivileged_userns_clone = -1, .apparmor_restrict_userns = -1, .max_user_namespaces = 1000 };
+	struct sandbox_facts facts = { .unprivileged_userns_clone = -1,
+				       .apparmor_restrict_userns = -1,
+				       .max_user_namespaces = 1000 };
 	struct sandbox_facts ubuntu = facts, debian = facts, off = facts, container = facts;
 
 	(void)state;
@@ -520,8 +555,10 @@ static void advice_names_the_setting(void **state)
 	debian.unprivileged_userns_clone = 0;
 	off.max_user_namespaces = 0;
 	container.filtered = true;
-	assert_non_null(strstr(sandbox_advice(SANDBOX_STAGE_USER, EPERM, &ubuntu), "kernel.apparmor_restrict_unprivileged_userns=0"));
-	assert_non_null(strstr(sandbox_advice(SANDBOX_STAGE_MOUNT, EACCES, &ubuntu), "kernel.apparmor_restrict_unprivileged_userns=0"));
+	assert_non_null(
+		strstr(sandbox_advice(SANDBOX_STAGE_USER, EPERM, &ubuntu), "kernel.apparmor_restrict_unprivileged_userns=0"));
+	assert_non_null(
+		strstr(sandbox_advice(SANDBOX_STAGE_MOUNT, EACCES, &ubuntu), "kernel.apparmor_restrict_unprivileged_userns=0"));
 	assert_non_null(strstr(sandbox_advice(SANDBOX_STAGE_CLONE, EPERM, &debian), "kernel.unprivileged_userns_clone=1"));
 	assert_non_null(strstr(sandbox_advice(SANDBOX_STAGE_CLONE, ENOSPC, &off), "user.max_user_namespaces="));
 	assert_non_null(strstr(sandbox_advice(SANDBOX_STAGE_CLONE, EPERM, &container), "seccomp=unconfined"));
