@@ -182,7 +182,15 @@ void session_on_open(struct judge *judge, struct msg_session_open *m)
 		return;
 	*o = (struct opening){ .judge = judge, .request = m->request, .input = fd_take(&m->input), .output = fd_take(&m->output),
 			       .leash = fd_take(&m->leash) };
-	if (!judge->policy || !identify(judge, m, o->agent)) {
+	if (!judge->policy) {
+		/* A judge that has just begun; the client asks again. */
+		o->code = "unavailable";
+		snprintf(o->why, sizeof(o->why), "the policy is not in force yet; try again");
+		answer_refused(o, 0);
+		opening_free(o);
+		return;
+	}
+	if (!identify(judge, m, o->agent)) {
 		o->code = "unknown_agent";
 		snprintf(o->why, sizeof(o->why), "no agent is known by this name and token (see `bawn agent --help`)");
 	} else if (count_sessions(judge) >= SESSIONS_MAX) {
