@@ -66,7 +66,7 @@ static void unknown_key(struct loader *l, const struct json_member *m, enum key_
 
 	memcpy(candidates, known[place], count * sizeof(candidates[0]));
 	memcpy(candidates + count, later, sizeof(later));
-	near = text_nearest(m->name, candidates, count + LATER_COUNT);
+	near = problems_full(l) ? NULL : text_nearest(m->name, candidates, count + LATER_COUNT);
 	if (elsewhere)
 		problem_error(l, m->line, m->column, "\"%s\" does not belong here: it stands %s", shown, elsewhere);
 	else if (near)
@@ -160,7 +160,7 @@ const char *did_you_mean(struct loader *l, struct slice word, const struct json 
 	size_t count = 0;
 	const char *near, *text;
 
-	for (uint32_t i = 0; json_is(map, JSON_OBJECT) && i < map->count && count < MOST; i++) {
+	for (uint32_t i = 0; !problems_full(l) && json_is(map, JSON_OBJECT) && i < map->count && count < MOST; i++) {
 		struct slice name = map->members[i].name;
 
 		if (!name_is_plain(name))

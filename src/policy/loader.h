@@ -25,6 +25,9 @@ void problem_warning(struct loader *l, uint32_t line, uint32_t column, const cha
 /* A piece of the file for a message: escaped, cut at 64 bytes. Lives as long as the problems; "" when memory is out. */
 const char *problem_show(struct loader *l, struct slice s);
 
+/* True when further problems are only counted: then it is not worth looking for what may have been meant. */
+bool problems_full(const struct loader *l);
+
 /* By line and column, in the order of finding where these are equal. */
 void problems_sort(struct policy_problems *problems);
 

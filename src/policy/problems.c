@@ -29,6 +29,11 @@ static void add(struct loader *l, uint32_t line, uint32_t column, bool warning, 
 	p->list[p->count++] = (struct policy_problem){ .line = line, .column = column, .warning = warning, .text = text };
 }
 
+bool problems_full(const struct loader *l)
+{
+	return l->problems->count > PROBLEMS_MAX;
+}
+
 /* One mistake is told once: what stands where YAML found a fault is not judged a second time. */
 static bool told_already(const struct loader *l, uint32_t line, uint32_t column)
 {
@@ -46,7 +51,7 @@ __attribute__((format(printf, 5, 0))) static void note(struct loader *l, uint32_
 
 	if (!warning)
 		l->errors++;
-	if (l->problems->count > PROBLEMS_MAX || told_already(l, line, column))
+	if (problems_full(l) || told_already(l, line, column))
 		return;
 	if (l->problems->count == PROBLEMS_MAX) {
 		add(l, UINT32_MAX, 0, false, "there are more problems than these; they are told when these are mended");
@@ -84,7 +89,7 @@ const char *problem_show(struct loader *l, struct slice s)
 	size_t whole = s.len;
 	const char *kept = NULL;
 
-	if (l->problems->count > PROBLEMS_MAX)
+	if (problems_full(l))
 		return "";
 	if (s.len > SHOWN_BYTES) {
 		s.len = SHOWN_BYTES;
