@@ -10,6 +10,7 @@
 OPTION(help, "", "show this help")
 OPTION(json, "", "print JSON")
 OPTION(policy, "FILE", "the policy; else the user's bawn.yaml, else the project's")
+OPTION(project, "", "treat the policy as a project's: it has to be trusted, and reaches nothing outside its folder")
 OPTION(agent, "NAME", "who calls; `bawn mcp` may leave it out when the policy has one agent")
 OPTION(server, "NAME", "the MCP server; may be left out when the agent may use one only")
 OPTION(token_file, "FILE", "the file with the agent's token")
@@ -25,7 +26,7 @@ OPTION(key, "FILE", "verify with this public key instead of the log's own")
 
 #ifdef COMMAND
 COMMAND(check, "[FILE]", 1, "is a policy valid, and what in it deserves a second look?", OPT(policy) OPT(json))
-COMMAND(serve, "", 0, "run the family of a policy in the foreground", OPT(policy) OPT(linger) OPT(ready_fd))
+COMMAND(serve, "", 0, "run the family of a policy in the foreground", OPT(policy) OPT(project) OPT(linger) OPT(ready_fd))
 COMMAND(mcp, "", 0, "be an MCP server on standard input and output, with Bawn between", OPT(policy) OPT(agent) OPT(server) OPT(token_file))
 COMMAND(audit, "list|show N|verify", 2, "read the record, and prove that nothing was changed",
 	OPT(policy) OPT(json) OPT(agent) OPT(session) OPT(kind) OPT(tool) OPT(since) OPT(limit) OPT(key))

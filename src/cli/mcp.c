@@ -27,7 +27,8 @@ enum { LINGER_SECONDS = 300, TOKEN_MAX = 128, UNAVAILABLE_TRIES = 50, UNAVAILABL
 static _Noreturn void become_family(const struct place *place, int ready)
 {
 	char log[PATH_MAX], fd_text[16], linger[16];
-	const char *argv[] = { "bawn", "serve", "--policy", place->policy, "--ready-fd", fd_text, "--linger", linger, NULL };
+	const char *argv[] = { "bawn",	   "serve", "--policy", place->policy, "--ready-fd", fd_text, "--linger", linger,
+			       place->project[0] ? "--project" : NULL, NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), out;
 
 	snprintf(fd_text, sizeof(fd_text), "%d", ready);

@@ -84,7 +84,7 @@ static int find_policy(const struct cli_args *args, const char *named, struct pl
 {
 	char path[PATH_MAX];
 
-	*project = false;
+	*project = cli_has(args, OPTION_project);
 	if (!named)
 		named = args->value[OPTION_policy];
 	if (!named) {

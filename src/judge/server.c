@@ -135,7 +135,8 @@ static void send_mounts(struct judge *judge, const struct policy_server *p, uint
 {
 	for (size_t i = 0; i < p->mount_count; i++) {
 		struct msg_sandbox_mount m = { .sandbox = run, .writable = p->mounts[i].mode == MODE_READ_WRITE,
-					       .host = slice_str(p->mounts[i].host), .at = slice_str(p->mounts[i].at) };
+					       .host = slice_str(p->mounts[i].host), .at = slice_str(p->mounts[i].at),
+					       .beneath = slice_str(p->mounts[i].beneath) };
 
 		channel_send(judge->launcher, MSG_sandbox_mount, &m);
 	}

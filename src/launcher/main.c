@@ -293,8 +293,9 @@ static void on_mount(struct launcher *l, const struct msg_sandbox_mount *m)
 	mount = &d->mounts[d->count];
 	*mount = (struct sandbox_mount){ .host = arena_cstr(&d->arena, m->host),
 					 .at = arena_cstr(&d->arena, m->at),
-					 .writable = m->writable != 0 };
-	if (mount->host && mount->at)
+					 .writable = m->writable != 0,
+					 .beneath = m->beneath.len ? arena_cstr(&d->arena, m->beneath) : NULL };
+	if (mount->host && mount->at && (mount->beneath || !m->beneath.len))
 		d->count++;
 	else
 		d->refused = "it is larger than a plan may be";

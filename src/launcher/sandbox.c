@@ -295,7 +295,7 @@ struct start {
 /* As root: opens a mount of the plan, with its owner's files belonging to the sandbox's user. */
 static int tree_mapped(struct start *start, const struct sandbox_mount *mount)
 {
-	cleanup_fd int host = sandbox_host_open(mount->host, &start->report);
+	cleanup_fd int host = sandbox_host_open(mount->host, mount->beneath, &start->report);
 	cleanup_fd int userns = -1;
 	struct stat st;
 	int tree;

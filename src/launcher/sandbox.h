@@ -20,6 +20,7 @@ struct sandbox_mount {
 	const char *host; /* absolute; must exist, symbolic links are followed once, when the sandbox starts */
 	const char *at;   /* absolute path inside, no "." or ".." part, no symbolic link on the way */
 	bool writable;
+	const char *beneath; /* absolute folder that `host` begins with and may not lead out of, by links or otherwise; NULL: anywhere */
 };
 
 /* 0 means the default. A value above what the launcher itself has is a fault. */

@@ -139,7 +139,7 @@ static int host_check(int fd, const char *path, struct sandbox_report *report)
 	return 0;
 }
 
-int sandbox_host_open(const char *path, struct sandbox_report *report)
+static int open_anywhere(const char *path, struct sandbox_report *report)
 {
 	/* Nearly always there is no symbolic link at all, and one call does it. */
 	cleanup_fd int fd = sandbox_openat2(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -155,4 +155,37 @@ int sandbox_host_open(const char *path, struct sandbox_report *report)
 		return sandbox_fail(report, SANDBOX_STAGE_PLAN, -fd, "cannot open %s, which the policy shows in the sandbox", path);
 	r = host_check(fd, path, report);
 	return r < 0 ? r : fd_take(&fd);
+}
+
+/* Opens `path`, whose text begins with the folder `beneath`, without ever leaving that folder: no link, "..", or mount tricks lead out. */
+static int open_beneath(const char *beneath, const char *path)
+{
+	size_t len = strlen(beneath);
+	cleanup_fd int folder = walk(beneath);
+	const char *rest = path + len;
+
+	if (folder < 0)
+		return folder;
+	if (strncmp(path, beneath, len) != 0 || (*rest != '/' && *rest != '\0'))
+		return -EXDEV;
+	rest += strspn(rest, "/");
+	return sandbox_openat2(folder, *rest ? rest : ".", O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+static int open_within(const char *beneath, const char *path, struct sandbox_report *report)
+{
+	cleanup_fd int fd = open_beneath(beneath, path);
+	int r;
+
+	if (fd == -EXDEV)
+		return sandbox_fail_plain(report, SANDBOX_STAGE_PLAN, EXDEV, "%s leads out of the project's folder %s", path, beneath);
+	if (fd < 0)
+		return sandbox_fail(report, SANDBOX_STAGE_PLAN, -fd, "cannot open %s, which the policy shows in the sandbox", path);
+	r = host_check(fd, path, report);
+	return r < 0 ? r : fd_take(&fd);
+}
+
+int sandbox_host_open(const char *path, const char *beneath, struct sandbox_report *report)
+{
+	return beneath ? open_within(beneath, path, report) : open_anywhere(path, report);
 }

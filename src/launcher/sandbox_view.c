@@ -428,7 +428,7 @@ static int plan_tree(struct view *view, size_t index)
 
 	if (view->inside->ranged)
 		return view->inside->trees[index];
-	host = sandbox_host_open(mount->host, view->report);
+	host = sandbox_host_open(mount->host, mount->beneath, view->report);
 	if (host < 0)
 		return host;
 	tree = sandbox_tree(host, mount->writable ? SANDBOX_WRITABLE : SANDBOX_READ_ONLY, -1);

@@ -12,10 +12,9 @@ int sandbox_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
 
 /*
  * Opens a host path of the plan, O_PATH. A symbolic link on the way is followed only when root or Bawn's own user made it; kernel
- * file systems
- * (/proc, /sys, cgroups), devices and "/" are refused. A descriptor, or -errno with the report filled.
+ * file systems (/proc, /sys, cgroups), devices and "/" are refused. `beneath`, unless NULL, is a folder that the path may not lead out of. A descriptor, or -errno with the report filled.
  */
-int sandbox_host_open(const char *path, struct sandbox_report *report);
+int sandbox_host_open(const char *path, const char *beneath, struct sandbox_report *report);
 
 /*
  * A detached copy of the mounts at and below `fd`, with these attributes everywhere, receiving nothing the host mounts later.

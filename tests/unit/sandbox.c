@@ -279,23 +279,23 @@ static void what_cannot_be_is_said_at_once(void **state)
 	assert_non_null(
 		strstr(refusal("/etc/passwd", NULL, NULL, EACCES), "cannot run /etc/passwd in the sandbox: Permission denied"));
 	assert_non_null(strstr(refusal("true", NULL, "/nowhere", ENOENT), "cannot start in /nowhere"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false }, NULL, ENOENT),
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false, NULL }, NULL, ENOENT),
 			       "cannot open /no/such"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false }, NULL, EPERM),
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false, NULL }, NULL, EPERM),
 			       "file system of the kernel"));
 	assert_non_null(
-		strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false }, NULL, EPERM), "is a device"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/", "/work", false }, NULL, EPERM), "whole machine"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false }, NULL, EINVAL),
+		strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false, NULL }, NULL, EPERM), "is a device"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/", "/work", false, NULL }, NULL, EPERM), "whole machine"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false, NULL }, NULL, EINVAL),
 			       "the sandbox has its own"));
 	assert_non_null(
-		strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false }, NULL, EINVAL), "absolute paths"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false }, NULL, ENOTDIR),
+		strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false, NULL }, NULL, EINVAL), "absolute paths"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false, NULL }, NULL, ENOTDIR),
 			       "one is a folder"));
 	snprintf(path, sizeof(path), "%s", plant("script", "#!/no/interpreter\n"));
 	assert_int_equal(chmod(path, 0755), 0);
 	assert_non_null(
-		strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false }, NULL, ENOENT), "the interpreter or loader"));
+		strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false, NULL }, NULL, ENOENT), "the interpreter or loader"));
 }
 
 /* A link in the path is followed when it is ours; one that another user made would let him choose what is shown. */
@@ -315,6 +315,31 @@ static void a_strangers_link_is_not_followed(void **state)
 		assert_non_null(strstr(refusal("true", &mount, NULL, EPERM), "a symbolic link that another user made"));
 	}
 	assert_int_equal(unlink(link), 0);
+}
+
+/* A project's own links may go about inside it, and never out of it. */
+static void a_project_stays_in_its_folder(void **state)
+{
+	cleanup_buf struct buf out = BUF_INIT(4096);
+	char inside[300], link[300], out_link[300];
+	struct sandbox_mount mount = { .host = link, .at = "/work", .beneath = folder };
+
+	(void)state;
+	snprintf(inside, sizeof(inside), "%s/inside", folder);
+	snprintf(link, sizeof(link), "%s/within", folder);
+	snprintf(out_link, sizeof(out_link), "%s/without", folder);
+	assert_int_equal(mkdir(inside, 0755), 0);
+	assert_int_equal(symlink("inside", link), 0);
+	assert_int_equal(symlink("/usr/bin", out_link), 0);
+	assert_int_equal(run_line("test -d /work && echo seen", &mount, 1, &out), 0);
+	assert_string_equal(out.ptr, "seen\n");
+	mount.host = out_link;
+	assert_non_null(strstr(refusal("true", &mount, NULL, EXDEV), "leads out of the project's folder"));
+	mount.host = "/usr/bin";
+	assert_non_null(strstr(refusal("true", &mount, NULL, EXDEV), "leads out of the project's folder"));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(out_link), 0);
+	assert_int_equal(rmdir(inside), 0);
 }
 
 static void ends_are_told_and_final(void **state)
@@ -789,6 +814,7 @@ int main(void)
 		cmocka_unit_test(a_mount_within_a_mount_leaves_no_trace),
 		cmocka_unit_test(what_cannot_be_is_said_at_once),
 		cmocka_unit_test(a_strangers_link_is_not_followed),
+		cmocka_unit_test(a_project_stays_in_its_folder),
 		cmocka_unit_test(ends_are_told_and_final),
 		cmocka_unit_test(killing_ends_everything),
 		cmocka_unit_test(a_sandbox_dies_with_its_launcher),
