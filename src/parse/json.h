@@ -46,7 +46,7 @@ enum {
 	/* Of a number's text; a canonical one always keeps within them when the number that it was made from did. */
 	JSON_NUMBER_BYTES = 4096,
 	JSON_NUMBER_DIGITS = 4000,   /* significant ones */
-	JSON_NUMBER_EXPONENT = 9999, /* absolute, as written and with one digit before the dot; a zero has none */
+	JSON_NUMBER_EXPONENT = 9999, /* absolute, with one digit before the dot; a zero has none */
 };
 
 /* The limits for what a stranger sends. */

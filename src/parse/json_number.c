@@ -8,7 +8,6 @@
 #include "parse/json_inner.h"
 
 enum {
-	EXPONENT_DIGITS = 4, /* of JSON_NUMBER_EXPONENT; leading zeros do not count */
 	DOUBLE_PLACE = 309,  /* the largest double is 0.17... x 10^309 */
 	ENOUGH_DIGITS = 800, /* no double's midpoint has more than 768, so what follows only counts as "more" */
 	EXACT_DIGITS = 15,   /* an integer of so many digits is an exact double; a decimal of so many survives one */
@@ -197,7 +196,7 @@ enum json_error json_number_range(struct slice text)
 	if (is_short_integer(text))
 		return JSON_OK;
 	decimal_read(text, &d);
-	if (d.exponent.len > EXPONENT_DIGITS || d.count > JSON_NUMBER_DIGITS)
+	if (d.count > JSON_NUMBER_DIGITS)
 		return JSON_RANGE;
 	if (d.count == 0)
 		return JSON_OK;
@@ -212,9 +211,7 @@ enum json_error json_number_range(struct slice text)
 
 enum json_error json_number_check(struct slice text)
 {
-	const char *end = text.ptr + text.len;
-
-	if (text.len == 0 || json_number_scan(text.ptr, end) != end)
+	if (text.len == 0 || json_number_scan(text.ptr, text.ptr + text.len) != text.ptr + text.len)
 		return JSON_SYNTAX;
 	return json_number_range(text);
 }
@@ -228,8 +225,6 @@ int json_int64(const struct json *number, int64_t *ret_n)
 	place = decimal_place(&d);
 	if (d.count > 0 && (place <= 0 || (uint64_t)place < d.count))
 		return -EINVAL;
-	if (d.count > 0 && place > 19)
-		return -ERANGE;
 	for (size_t i = 0; d.count > 0 && i < (size_t)place; i++) {
 		int digit = i < d.count ? decimal_digit(&d, i) - '0' : 0;
 

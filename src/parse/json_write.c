@@ -129,7 +129,7 @@ static int add_decimal(struct buf *out, const struct decimal *d, int64_t place, 
 }
 
 /*
- * Whether the decimal is exactly what ES6 writes for its double. Up to 15 digits it is, wherever doubles are normal; past 17 never.
+ * Whether the decimal is exactly what ES6 writes for its double. Up to 15 digits it is, wherever doubles are normal.
  * Only asked about large numbers, so small ones and their thinner doubles do not come here.
  */
 static bool is_shortest(const struct decimal *d, const struct json *number)
@@ -138,8 +138,8 @@ static bool is_shortest(const struct decimal *d, const struct json *number)
 	size_t count;
 	int place;
 
-	if (d->count <= SAFE_DIGITS || d->count > SHORTEST_DIGITS)
-		return d->count <= SAFE_DIGITS;
+	if (d->count <= SAFE_DIGITS)
+		return true;
 	count = shortest_digits(json_double(number), digits, &place);
 	if (count != d->count || place != decimal_place(d))
 		return false;

@@ -64,9 +64,8 @@ static enum kind innermost(const struct skim *s)
 static void keep(struct skim *s, const char *bytes, size_t len)
 {
 	struct skim_text *t = &s->texts[s->capture];
-	size_t max = s->capture == SKIM_NAME ? SKIM_NAME_BYTES : SKIM_BYTES;
 
-	if (len > max - t->len) {
+	if (len > sizeof(t->bytes) - t->len) {
 		t->bad = true;
 		return;
 	}
@@ -138,14 +137,12 @@ static void want(struct skim *s, enum skim_what what, bool exact)
 	s->wanted = what;
 }
 
-/* A member name that may matter has ended. */
+/* A member name that may matter has ended. One that was too long to keep is none of these. */
 static void classify(struct skim *s)
 {
 	const struct skim_text *t = &s->texts[SKIM_NAME];
 	struct slice name = slice_of(t->bytes, t->len);
 
-	if (t->bad)
-		return;
 	if (s->depth == 2) {
 		if (name.len == 4 && strncasecmp(name.ptr, "name", 4) == 0)
 			want(s, SKIM_TOOL, slice_eq(name, SLICE("name")));
@@ -191,7 +188,7 @@ static void open_container(struct skim *s, enum kind kind)
 	}
 	s->deep_kind = (int)kind;
 	if (s->depth == 1)
-		s->in_params = s->params_next && kind == KIND_OBJECT;
+		s->in_params = s->params_next;
 	s->depth++;
 	s->state = kind == KIND_OBJECT ? FIRST_NAME : FIRST_ITEM;
 }
@@ -206,8 +203,6 @@ static void close_container(struct skim *s, enum kind kind)
 	}
 	s->depth--;
 	s->deep_kind = KIND_UNKNOWN;
-	if (s->depth == 1)
-		s->in_params = false;
 	s->state = s->depth == 0 ? END : AFTER;
 }
 
@@ -363,7 +358,7 @@ static enum state number_goes_on(enum state state, char c)
 			return INTEGER;
 		/* fall through */
 	case ZERO:
-		return c == '.' ? DOT : c == 'e' || c == 'E' ? E : digit ? BROKEN : AFTER;
+		return c == '.' ? DOT : c == 'e' || c == 'E' ? E : AFTER;
 	case DOT:
 		return digit ? FRACTION : BROKEN;
 	case FRACTION:
@@ -540,7 +535,7 @@ static size_t skip_string(const struct skim *s, struct slice bytes, size_t at)
 {
 	size_t from = at;
 
-	if (s->state != STRING || s->capture != SKIM_NOTHING || s->more > 0 || s->high > 0)
+	if (s->state != STRING || s->capture != SKIM_NOTHING || s->more > 0)
 		return 0;
 	while (at < bytes.len && is_printable_ascii(bytes.ptr[at]) && bytes.ptr[at] != '"' && bytes.ptr[at] != '\\')
 		at++;

@@ -14,7 +14,6 @@
 enum {
 	SKIM_BYTES = 256, /* of each text, decoded */
 	SKIM_EXACT = 1024,
-	SKIM_NAME_BYTES = 8, /* more than the longest name that matters */
 };
 
 /* What is looked for. */

@@ -85,6 +85,7 @@ static void faults_and_their_places(void **state)
 		{ "\"\\u12\"", JSON_SYNTAX, 1 },
 		{ "\"\\u12g4\"", JSON_SYNTAX, 1 },
 		{ "\"\\", JSON_SYNTAX, 1 },
+		{ "\"\\\xe2\x82\xac\"", JSON_SYNTAX, 1 },
 		{ "\"\\ud83d\\u12\"", JSON_SYNTAX, 7 },
 		{ "[1] // x", JSON_SYNTAX, 4 },
 		{ "[1,\f2]", JSON_SYNTAX, 3 },
@@ -107,6 +108,7 @@ static void faults_and_their_places(void **state)
 		{ "\"\\ud83d\\n\"", JSON_UTF8, 1 },
 		{ "\"\\ud83d\\ud83d\"", JSON_UTF8, 1 },
 		{ "\"\\ude00\\ud83d\"", JSON_UTF8, 1 },
+		{ "\"\\udc00\\udc00\"", JSON_UTF8, 1 },
 		{ "{\"a\":1,\"a\":1}", JSON_DUPLICATE, 8 },
 		{ "{\"a\":1,\"\\u0061\":2}", JSON_DUPLICATE, 8 },
 		{ "{\"\":1,\"b\":0,\"\":2}", JSON_DUPLICATE, 13 },
@@ -154,6 +156,30 @@ static void no_truncation_is_accepted(void **state)
 		assert_true(offset <= len);
 	}
 	assert_int_equal(error_of(sample), JSON_OK);
+}
+
+/* Past the arena's first block the copy ends where its memory ends, so that the sanitizer sees a read beyond it. */
+static void nothing_is_read_past_the_end(void **state)
+{
+	cleanup_buf struct buf b = BUF_INIT(ROOM);
+
+	(void)state;
+	for (size_t len = 4060; len < 4140; len++) {
+		size_t offset;
+
+		buf_clear(&b);
+		buf_add_char(&b, '"');
+		while (b.len < len)
+			buf_add_char(&b, 'x');
+		assert_int_equal(fault_of(buf_slice(&b), &json_limits_default, &offset), JSON_SYNTAX);
+		assert_int_equal(offset, len);
+		b.ptr[len - 1] = '\\';
+		assert_int_equal(fault_of(buf_slice(&b), &json_limits_default, &offset), JSON_SYNTAX);
+		memset(b.ptr, '[', len);
+		assert_int_equal(fault_of(buf_slice(&b), &json_limits_default, &offset), JSON_DEPTH);
+		memset(b.ptr, '1', len);
+		assert_int_equal(fault_of(buf_slice(&b), &json_limits_default, &offset), JSON_RANGE);
+	}
 }
 
 static void the_tree_owes_nothing_to_the_input(void **state)
@@ -230,6 +256,21 @@ static void little_memory_is_an_error(void **state)
 		worked = error == JSON_OK;
 	}
 	assert_true(worked);
+}
+
+static void what_waits_is_counted_as_memory(void **state)
+{
+	cleanup_arena struct arena a = ARENA_INIT(8192);
+	cleanup_buf struct buf b = BUF_INIT(ROOM);
+	struct json_fault fault;
+	struct json v;
+
+	(void)state;
+	buf_add_char(&b, '[');
+	for (int i = 0; i < 2000; i++)
+		buf_add_str(&b, "1,");
+	assert_int_equal(json_parse(&a, buf_slice(&b), &json_limits_default, &v, &fault), JSON_MEMORY);
+	assert_true(fault.offset < b.len);
 }
 
 /* {"k0":0,"k1":1,...} with `last` as the name of one more. */
@@ -347,6 +388,9 @@ static void equality(void **state)
 	check_equal("{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false);
 	check_equal("{\"a\":1}", "{\"a\":1,\"b\":null}", false);
 	check_equal("[]", "{}", false);
+	check_equal("{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,\"n\":0,\"o\":0,\"p\":0,\"q\":0}",
+		    "{\"b\":0,\"a\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,\"n\":0,\"o\":0,\"p\":0,\"x\":0}",
+		    false);
 }
 
 /* What `text` is in canonical form, straight from the tree and by way of the packed form. */
@@ -434,6 +478,8 @@ static void trees_that_no_parser_makes_are_not_written(void **state)
 	(void)state;
 	assert_int_equal(json_write(&out, &list), -EINVAL);
 	assert_int_equal(json_write_string(&out, SLICE("\xed\xa0\x80")), -EINVAL);
+	assert_int_equal(json_write_string(&out, SLICE("\xff" "01234567")), -EINVAL);
+	assert_int_equal(json_write_string(&out, SLICE("\\\xff\\01234567")), -EINVAL);
 	deep[JSON_DEPTH_MAX] = (struct json){ .type = JSON_ARRAY };
 	for (size_t i = JSON_DEPTH_MAX; i-- > 0;)
 		deep[i] = (struct json){ .type = JSON_ARRAY, .count = 1, .items = &deep[i + 1] };
@@ -473,6 +519,24 @@ static void packed_truncations_and_leftovers(void **state)
 	assert_int_equal(unpack(buf_slice(&packed), &json_limits_default), -EBADMSG);
 }
 
+static void packed_is_not_read_past_its_end(void **state)
+{
+	cleanup_arena struct arena a = ARENA_INIT(ROOM);
+	cleanup_buf struct buf b = BUF_INIT(ROOM), packed = BUF_INIT(ROOM);
+	struct json v;
+
+	(void)state;
+	buf_add_char(&b, '[');
+	for (int i = 0; i < 250; i++)
+		buf_add_str(&b, "[{\"abc\":\"defghij\"},1234567,null],");
+	buf_add_str(&b, "0]");
+	assert_int_equal(json_parse(&a, buf_slice(&b), &json_limits_default, &v, NULL), JSON_OK);
+	assert_int_equal(json_pack(&packed, &v), 0);
+	assert_true(packed.len > 5000);
+	for (size_t len = 4060; len < 5000; len++)
+		assert_int_equal(unpack(slice_of(packed.ptr, len), &json_limits_default), -EBADMSG);
+}
+
 static void packed_keeps_number_text_and_order(void **state)
 {
 	cleanup_arena struct arena a = ARENA_INIT(ROOM);
@@ -507,6 +571,7 @@ static void packed_lies(void **state)
 		CASE("\x04\xff\xff\xff\xff" "a"),
 		CASE("\x05\x02\x00\x00\x00" "\x00"),                  /* counts that are too high */
 		CASE("\x05\xff\xff\xff\xff" "\x00"),
+		CASE("\x05\xa0\x86\x01\x00" "\x00"),              /* one for which the memory would not do */
 		CASE("\x06\x01\x00\x00\x00" "\x00\x00\x00\x00"),
 		CASE("\x06\xff\xff\xff\xff" "\x00\x00\x00\x00\x00"),
 		CASE("\x06\x01\x00\x00\x00" "\x01\x00\x00\x00\xff\x00"), /* names: not UTF-8, twice the same */
@@ -590,9 +655,11 @@ int main(void)
 		cmocka_unit_test(faults_and_their_places),
 		cmocka_unit_test(a_nul_is_a_byte_like_others),
 		cmocka_unit_test(no_truncation_is_accepted),
+		cmocka_unit_test(nothing_is_read_past_the_end),
 		cmocka_unit_test(the_tree_owes_nothing_to_the_input),
 		cmocka_unit_test(limits_hold_exactly),
 		cmocka_unit_test(little_memory_is_an_error),
+		cmocka_unit_test(what_waits_is_counted_as_memory),
 		cmocka_unit_test(repeated_names_among_many),
 		cmocka_unit_test(the_first_repetition_is_named),
 		cmocka_unit_test(very_many_members_are_no_burden),
@@ -603,6 +670,7 @@ int main(void)
 		cmocka_unit_test(written_and_packed_whole_or_not_at_all),
 		cmocka_unit_test(trees_that_no_parser_makes_are_not_written),
 		cmocka_unit_test(packed_truncations_and_leftovers),
+		cmocka_unit_test(packed_is_not_read_past_its_end),
 		cmocka_unit_test(packed_keeps_number_text_and_order),
 		cmocka_unit_test(packed_lies),
 		cmocka_unit_test(packed_limits_hold_exactly),

@@ -98,7 +98,9 @@ static void lengths(void **state)
 	assert_int_equal(check_long("1e-", "0", 100, "9999"), JSON_OK);
 	assert_int_equal(json_number_check(SLICE("1e-10000")), JSON_RANGE);
 	assert_int_equal(json_number_check(SLICE("0.1e-9999")), JSON_RANGE);
-	assert_int_equal(json_number_check(SLICE("10e-9999")), JSON_OK);
+	assert_int_equal(json_number_check(SLICE("10e-10000")), JSON_OK);
+	assert_int_equal(check_long("1e-", "9", 4000, ""), JSON_RANGE);
+	assert_int_equal(check_long("1e", "9", 4000, ""), JSON_RANGE);
 	assert_int_equal(json_number_check(SLICE("0e9999")), JSON_OK);
 	assert_int_equal(json_number_check(SLICE("0e10000")), JSON_OK);
 }
@@ -183,6 +185,7 @@ static void integers(void **state)
 		{ "9223372036854775808", -ERANGE, 0 },
 		{ "-9223372036854775809", -ERANGE, 0 },
 		{ "10000000000000000000", -ERANGE, 0 },
+		{ "-10000000000000000000", -ERANGE, 0 },
 		{ "99999999999999999999", -ERANGE, 0 },
 		{ "1e300", -ERANGE, 0 },
 		{ "0.5", -EINVAL, 0 },

@@ -100,6 +100,8 @@ static void each_fault(void **state)
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":null}", JSONRPC_BAD_ERROR },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"message\":\"m\"}}", JSONRPC_BAD_ERROR },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1}}", JSONRPC_BAD_ERROR },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":5}}", JSONRPC_BAD_ERROR },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"Message\":\"m\"}}", JSONRPC_BAD_ERROR },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1.5,\"message\":\"m\"}}", JSONRPC_BAD_ERROR },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"m\",\"more\":1}}", JSONRPC_BAD_ERROR },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":9007199254740992,\"method\":\"x\"}", JSONRPC_OK },

@@ -120,6 +120,7 @@ static void nested_and_quoted_look_alikes_are_passed_over(void **state)
 	check("{\"id\":1,\"params\":{\"id\":2,\"method\":\"x\",\"params\":{\"name\":\"y\"}}}", "1|-|-");
 	check("{\"name\":\"x\",\"params\":{},\"x\":{\"name\":\"y\"}}", "-|-|-");
 	check("{\"params\":[{\"name\":\"x\"}]}", "-|-|-");
+	check("{\"id\":1,\"method\\ud83d\\ude00\":\"x\",\"methods\":\"y\"}", "1|-|-");
 	check("{\"id\":1,\"x\":\"id\",\"y\":\"params\",\"z\":{\"name\":\"x\"}}", "1|-|-");
 }
 
@@ -128,6 +129,9 @@ static void a_line_that_is_not_json_says_nothing(void **state)
 	static const char *const lines[] = {
 		"", " ", "1", "\"id\"", "[]", "[{\"id\":1}]", "{\"id\":1", "{\"id\":1}}", "{\"id\":1}]", "{\"id\":1} {\"id\":1}", "{\"id\":1} x",
 		"{\"id\":1,}", "{,\"id\":1}", "{\"id\":1 \"a\":2}", "{\"id\" 1}", "{\"id\":1,\"a\":[}}", "{\"id\":1,\"a\":{]}", "{\"id\":1,\"a\":[1,]}",
+		"{\"id\":1,\"a\":[1}}", "{\"id\":1,\"a\":{\"b\":1]}", "{\"id\":1]", "{\"id\":1:2}", "{\"id\":1,\"a\":[1:2]}", "{\"id\":1,\"a\":\"\xe2x\x82\xac\"}",
+		"{\"id\":1,\"a\":\"\xe2\x82x\"}", "{\"id\":1,\"a\":\"\xe0\x80\xaf\"}",
+		"{\"id\":1,\"a\":\"\xf0\x80\x80\xaf\"}",
 		"{\"id\":1,\"a\":01}", "{\"id\":1,\"a\":1.}", "{\"id\":1,\"a\":.1}", "{\"id\":1,\"a\":+1}", "{\"id\":1,\"a\":1e}", "{\"id\":1,\"a\":-}",
 		"{\"id\":1,\"a\":tru}", "{\"id\":1,\"a\":truex}", "{\"id\":1,\"a\":nul", "{\"id\":1,\"a\":\"\\x\"}", "{\"id\":1,\"a\":\"\\u12g4\"}",
 		"{\"id\":1,\"a\":\"\t\"}", "{\"id\":1,\"a\":\"\xff\"}", "{\"id\":1,\"a\":\"\xc0\xa2,\\\"id\\\":2\"}", "{\"id\":1,\"a\":\"\xe2\x82\"}",
@@ -204,6 +208,17 @@ static void any_depth_is_passed(void **state)
 		add_nested(&b, "{\"a\":", "{\"id\":", "0", ",\"a\"}", ",\"id\":5}", depth);
 		check_slice(buf_slice(&b), "-|-|-");
 	}
+	/* Even there a container that shows its kind, before or after another one in it, must end as it began. */
+	add_nested(&b, "{\"a\":[", "[", "[],1}", "]", ",\"id\":5}", SKIM_EXACT + 9);
+	check_slice(buf_slice(&b), "-|-|-");
+	add_nested(&b, "{\"a\":[", "[", "[],\"x\"}", "]", ",\"id\":5}", SKIM_EXACT + 9);
+	check_slice(buf_slice(&b), "-|-|-");
+	add_nested(&b, "{\"a\":[", "[", "[],\"x\":1]", "]", ",\"id\":5}", SKIM_EXACT + 9);
+	check_slice(buf_slice(&b), "-|-|-");
+	add_nested(&b, "{\"a\":[", "[", "[1}", "]", ",\"id\":5}", SKIM_EXACT + 9);
+	check_slice(buf_slice(&b), "-|-|-");
+	add_nested(&b, "{\"a\":", "[", "[],\"x\"", "]", ",\"id\":5}", SKIM_EXACT + 9);
+	check_slice(buf_slice(&b), "5|-|-");
 }
 
 int main(void)
