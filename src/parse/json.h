@@ -36,13 +36,13 @@ struct json_member {
 
 /* What a document may hold at most. */
 struct json_limits {
-	size_t bytes;  /* input length */
+	size_t bytes;   /* input length */
 	unsigned depth; /* nested containers; a scalar has depth 0. JSON_DEPTH_MAX is the most that is granted */
-	size_t items;  /* values of all kinds, and member names do not count */
+	size_t items;   /* values of all kinds, and member names do not count */
 };
 
 enum {
-	JSON_DEPTH_MAX = 1024,    /* of any tree, however made: what walks a tree (json_write, json_pack, json_equal) goes no deeper */
+	JSON_DEPTH_MAX = 1024, /* of any tree, however made: what walks a tree (json_write, json_pack, json_equal) goes no deeper */
 	/* Of a number's text; a canonical one always keeps within them when the number that it was made from did. */
 	JSON_NUMBER_BYTES = 4096,
 	JSON_NUMBER_DIGITS = 4000,   /* significant ones */
@@ -60,7 +60,7 @@ enum json_error {
 	JSON_DEPTH,
 	JSON_ITEMS,
 	JSON_BYTES,
-	JSON_RANGE, /* a number that overflows a double, or is beyond JSON_NUMBER_BYTES, _DIGITS or _EXPONENT */
+	JSON_RANGE,  /* a number that overflows a double, or is beyond JSON_NUMBER_BYTES, _DIGITS or _EXPONENT */
 	JSON_MEMORY, /* the arena's maximum, or no memory */
 };
 
@@ -92,7 +92,7 @@ static inline bool json_is_bool(const struct json *v)
 	return v && (v->type == JSON_TRUE || v->type == JSON_FALSE);
 }
 
-/* For a text that was to be a number but came from elsewhere (YAML): JSON_OK, JSON_SYNTAX or JSON_RANGE, as json_parse would say. */
+/* Of a text from elsewhere (YAML) that is to be a number: JSON_OK, JSON_SYNTAX or JSON_RANGE, as json_parse would say. */
 enum json_error json_number_check(struct slice text);
 
 /* The integer that a number denotes exactly (5, 5.0 and 0.5e1 are 5): 0, -EINVAL not an integer, -ERANGE. */
@@ -127,8 +127,8 @@ int json_write_double(struct buf *out, double v);
 
 /*
  * The packed form, in which a decoded value travels between processes: bounded binary, no second grammar to disagree about.
- * json_unpack is as strict as json_parse (UTF-8, duplicates, number syntax and range, limits, no leftover bytes) and takes only what json_pack can
- * have written; its sender may be hostile. 0, or -EMSGSIZE/-ENOMEM (pack), -EBADMSG/-ENOMEM (unpack).
+ * json_unpack is as strict as json_parse (UTF-8, duplicates, number syntax and range, limits, no leftover bytes) and takes only
+ * what json_pack can have written; its sender may be hostile. 0, or -EMSGSIZE/-ENOMEM (pack), -EBADMSG/-ENOMEM (unpack).
  */
 int json_pack(struct buf *out, const struct json *value);
 int json_unpack(struct arena *arena, struct slice packed, const struct json_limits *limits, struct json *ret_value);

@@ -62,8 +62,8 @@ static inline char decimal_digit(const struct decimal *d, size_t i)
 }
 
 /*
- * The fewest digits that read back as `v`, nearest to it (ES6, Number::toString): v = 0.DIGITS x 10^*ret_place. How many; 0 for zero.
- * `v` must be finite; its sign is not looked at.
+ * The fewest digits that read back as `v`, nearest to it (ES6, Number::toString): v = 0.DIGITS x 10^*ret_place. How many; 0 for
+ * zero. `v` must be finite; its sign is not looked at.
  */
 size_t shortest_digits(double v, char digits[SHORTEST_DIGITS], int *ret_place);
 

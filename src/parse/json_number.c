@@ -319,7 +319,7 @@ size_t shortest_digits(double v, char digits[SHORTEST_DIGITS], int *ret_place)
 		place = round_to_digits(v, count, digits);
 		if (count >= SHORTEST_DIGITS || digits_to_double(digits, count, place) == v)
 			break;
-		/* Below a power of two doubles lie closer: what rounds down too far may have a neighbour above that is near enough. */
+		/* Below a power of two doubles lie closer: what rounds down too far may have a neighbour above that does not. */
 		if (power && next_digits(digits, count) && digits_to_double(digits, count, place) == v)
 			break;
 	}

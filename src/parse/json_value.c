@@ -63,7 +63,7 @@ int json_name_cmp16(struct slice a, struct slice b)
 	return x - y;
 }
 
-/* Names sorted by a hash, so that nearly every comparison is of two integers; made-up collisions only cost the comparison of bytes. */
+/* Names are sorted by a hash, so that most comparisons are of two integers; made-up collisions only cost those of bytes. */
 struct key {
 	uint64_t hash;
 	const struct json_member *member;

@@ -7,15 +7,15 @@
 #include "parse/json_inner.h"
 
 enum {
-	PLAIN_PLACE = 21,  /* ES6 writes 0.DIGITS x 10^place without an exponent up to here, */
-	PLAIN_SMALL = -6,  /* and above here */
-	SAFE_DIGITS = 15,  /* a decimal of so many digits survives a double */
+	PLAIN_PLACE = 21, /* ES6 writes 0.DIGITS x 10^place without an exponent up to here, */
+	PLAIN_SMALL = -6, /* and above here */
+	SAFE_DIGITS = 15, /* a decimal of so many digits survives a double */
 };
 
 /* Bytes that a literal cannot hold as they are; for those with a short escape, its letter. */
 static const char escapes[256] = {
-	[0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0x0b] = 'u',
-	['\f'] = 'f', ['\r'] = 'r', [0x0e ... 0x1f] = 'u', ['"'] = '"', ['\\'] = '\\',
+	[0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't',          ['\n'] = 'n', [0x0b] = 'u',
+	['\f'] = 'f',          ['\r'] = 'r', [0x0e ... 0x1f] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 
 static int add_escape(struct buf *out, unsigned char c)

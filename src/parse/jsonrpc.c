@@ -9,7 +9,12 @@
 enum { MOST_MEMBERS = 4 };
 
 /* The members of a message, and the kinds that may have each. */
-enum { REQUEST = 1 << JSONRPC_REQUEST, NOTIFICATION = 1 << JSONRPC_NOTIFICATION, RESULT = 1 << JSONRPC_RESULT, ERROR = 1 << JSONRPC_ERROR };
+enum {
+	REQUEST = 1 << JSONRPC_REQUEST,
+	NOTIFICATION = 1 << JSONRPC_NOTIFICATION,
+	RESULT = 1 << JSONRPC_RESULT,
+	ERROR = 1 << JSONRPC_ERROR
+};
 
 static const struct {
 	struct slice name;

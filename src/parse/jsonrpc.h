@@ -50,15 +50,15 @@ enum jsonrpc_code {
 const char *jsonrpc_fault_text(enum jsonrpc_fault fault);
 
 /*
- * Reads one line, with or without its newline. JSONRPC_OK, or the fault; for JSONRPC_BAD_JSON also *json_fault when that is not NULL.
- * What *ret_message points at lives in the arena.
+ * Reads one line, with or without its newline. JSONRPC_OK, or the fault; for JSONRPC_BAD_JSON also *json_fault when that is not
+ * NULL. What *ret_message points at lives in the arena.
  */
 enum jsonrpc_fault jsonrpc_parse(struct arena *arena, struct slice line, const struct json_limits *limits,
 				 struct jsonrpc_message *ret_message, struct json_fault *json_fault);
 
 /*
- * An id that everybody reads alike: a string of at most JSONRPC_ID_BYTES, or an integer within +-2^53 that is written as one (no fraction, no
- * exponent, no -0). Two valid ids are equal when type and text are.
+ * An id that everybody reads alike: a string of at most JSONRPC_ID_BYTES, or an integer within +-2^53 that is written as one (no
+ * fraction, no exponent, no -0). Two valid ids are equal when type and text are.
  */
 bool jsonrpc_id_valid(const struct json *id);
 

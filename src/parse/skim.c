@@ -85,8 +85,8 @@ static void keep_code_point(struct skim *s, uint32_t c)
 }
 
 /*
- * Half of a surrogate pair in a text that matters: readers drop it, replace it or keep it, so the text is unusable, and after such a
- * name so is the line, since it could be any member.
+ * Half of a surrogate pair in a text that matters: readers drop it, replace it or keep it, so the text is unusable, and after such
+ * a name so is the line, since it could be any member.
  */
 static void lone_surrogate(struct skim *s)
 {
@@ -276,7 +276,9 @@ static void begin_value(struct skim *s, char c)
 static void after_value(struct skim *s, char c)
 {
 	static const enum state after_comma[] = {
-		[KIND_UNKNOWN] = NAME_OR_VALUE, [KIND_ARRAY] = VALUE, [KIND_OBJECT] = NAME,
+		[KIND_UNKNOWN] = NAME_OR_VALUE,
+		[KIND_ARRAY] = VALUE,
+		[KIND_OBJECT] = NAME,
 	};
 
 	if (s->state == COLON_OR_AFTER)

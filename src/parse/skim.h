@@ -1,7 +1,7 @@
 /*
- * A first look at a line that json_parse refuses (too large, too deep, a repeated name), so that the refusal can still be addressed:
- * which id it is, which method, which tool. It reads piece by piece in constant memory, lines of any length and depth, and the
- * result is used for nothing but the answer to whoever wrote the line.
+ * A first look at a line that json_parse refuses (too large, too deep, a repeated name), so that the refusal can still be
+ * addressed: which id it is, which method, which tool. It reads piece by piece in constant memory, lines of any length and depth,
+ * and the result is used for nothing but the answer to whoever wrote the line.
  *
  * Nothing is claimed that another reader could dispute: the whole line must be one JSON object by the grammar and well-formed UTF-8
  * (SKIM_EXACT levels deep; below, brackets are only counted), and a member counts only when it stands once in its place, also with
@@ -43,8 +43,8 @@ struct skim {
 };
 
 struct skim_found {
-	struct json id;             /* JSON_STRING or JSON_NUMBER as jsonrpc_id_valid has it; JSON_NULL when it is not known */
-	struct slice method, tool;  /* top-level "method"; "name" in top-level "params"; ptr is NULL when not known */
+	struct json id;            /* JSON_STRING or JSON_NUMBER as jsonrpc_id_valid has it; JSON_NULL when it is not known */
+	struct slice method, tool; /* top-level "method"; "name" in top-level "params"; ptr is NULL when not known */
 };
 
 void skim_start(struct skim *s);

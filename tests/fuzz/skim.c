@@ -1,4 +1,4 @@
-/* skim on any line: how it is cut into pieces changes nothing, and it never claims what json_parse or jsonrpc_parse sees otherwise. */
+/* skim on any line: the pieces that it comes in change nothing, and what is claimed is what json_parse and jsonrpc_parse see. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	skim_feed(&s, line);
 	skim_finish(&s, &whole);
 	skim_pieces(&t, line, &pieces);
-	require(jsonrpc_id_equal(&whole.id, &pieces.id) && same_text(whole.method, pieces.method) && same_text(whole.tool, pieces.tool));
+	require(jsonrpc_id_equal(&whole.id, &pieces.id) && same_text(whole.method, pieces.method) &&
+		same_text(whole.tool, pieces.tool));
 
 	claims = whole.id.type != JSON_NULL || whole.method.ptr || whole.tool.ptr;
 	switch (json_parse(&a, line, &limits, &v, NULL)) {

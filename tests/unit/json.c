@@ -1,4 +1,4 @@
-/* json: strict reading, lookups, equality, one canonical text, the packed form. */
+/* json: strict reading, lookups, equality, one canonical text. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,8 @@
 
 enum { ROOM = 1 << 20, MUCH_ROOM = 256 << 20 };
 
-static const char sample[] = "{\"b\":[1,-2.50,1e3,true,false,null],\"a\":{\"\":\"\\u20ac\\ud83d\\ude00\\n\",\"\xc3\xa9\":{}},\"c\":[[],[[\"x\"]]]}";
+static const char sample[] =
+    "{\"b\":[1,-2.50,1e3,true,false,null],\"a\":{\"\":\"\\u20ac\\ud83d\\ude00\\n\",\"\xc3\xa9\":{}},\"c\":[[],[[\"x\"]]]}";
 
 static enum json_error fault_of(struct slice text, const struct json_limits *limits, size_t *ret_offset)
 {
@@ -388,8 +389,10 @@ static void equality(void **state)
 	check_equal("{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false);
 	check_equal("{\"a\":1}", "{\"a\":1,\"b\":null}", false);
 	check_equal("[]", "{}", false);
-	check_equal("{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,\"n\":0,\"o\":0,\"p\":0,\"q\":0}",
-		    "{\"b\":0,\"a\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,\"n\":0,\"o\":0,\"p\":0,\"x\":0}",
+	check_equal("{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,"
+		    "\"n\":0,\"o\":0,\"p\":0,\"q\":0}",
+		    "{\"b\":0,\"a\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,"
+		    "\"n\":0,\"o\":0,\"p\":0,\"x\":0}",
 		    false);
 }
 
@@ -418,8 +421,10 @@ static void canonical_text(void **state)
 	check_canonical(" [ 1 , 1.50 , -0 , true , false , null , \"\" , [ ] , { } ] ", "[1,1.5,0,true,false,null,\"\",[],{}]");
 	check_canonical("{\"b\":[],\"a\":{\"\":null}}", "{\"a\":{\"\":null},\"b\":[]}");
 	/* Every control character, with the short escapes where there are any; DEL and beyond as they are. */
-	check_canonical("\"\\u0000\\u0001\\u0007\\b\\t\\n\\u000b\\f\\r\\u000E\\u001F\\u0020\\/\\\"\\\\\\u007f\\u0080\\u20ac\\uD83D\\uDE00\\uffff\"",
-			"\"\\u0000\\u0001\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u001f /\\\"\\\\\x7f\xc2\x80\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbf\"");
+	check_canonical("\"\\u0000\\u0001\\u0007\\b\\t\\n\\u000b\\f\\r\\u000E\\u001F\\u0020\\/"
+			"\\\"\\\\\\u007f\\u0080\\u20ac\\uD83D\\uDE00\\uffff\"",
+			"\"\\u0000\\u0001\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u001f "
+			"/\\\"\\\\\x7f\xc2\x80\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbf\"");
 	/* RFC 8785, 3.2.2 and 3.2.3, but for 333333333.33333329, which keeps its digits (json.h). */
 	check_canonical("{\"numbers\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"
 			"\"string\":\"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\",\"literals\":[null,true,false]}",
@@ -431,19 +436,27 @@ static void members_are_sorted_by_code_units(void **state)
 {
 	(void)state;
 	/* RFC 8785, 3.2.3: the euro sign is U+20AC, the last but one U+1F600, a surrogate pair, the last U+FB33. */
-	check_canonical("{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\",\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
-			"\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\",\"\\u00f6\":\"Latin Small Letter O With Diaeresis\"}",
-			"{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xc2\x80\":\"Control\",\"\xc3\xb6\":\"Latin Small Letter O With Diaeresis\","
-			"\"\xe2\x82\xac\":\"Euro Sign\",\"\xf0\x9f\x98\x80\":\"Emoji: Grinning Face\",\"\xef\xac\xb3\":\"Hebrew Letter Dalet With Dagesh\"}");
+	check_canonical(
+	    "{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\",\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
+	    "\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\",\"\\u00f6\":\"Latin Small Letter O With "
+	    "Diaeresis\"}",
+	    "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xc2\x80\":\"Control\",\"\xc3\xb6\":\"Latin Small Letter O With "
+	    "Diaeresis\","
+	    "\"\xe2\x82\xac\":\"Euro Sign\",\"\xf0\x9f\x98\x80\":\"Emoji: Grinning Face\",\"\xef\xac\xb3\":\"Hebrew Letter Dalet "
+	    "With Dagesh\"}");
 	/* Around the surrogates: U+D7FF, then pairs, then U+E000 and U+FFFF; a name before those that it begins. */
-	check_canonical("{\"\\uffff\":1,\"\\ue000\":2,\"\\udbff\\udfff\":3,\"\\ud800\\udc00\":4,\"\\ud7ff\":5,\"a\":6,\"\":7,\"ab\":8,\"B\":9,"
-			"\"a\\ue000\":10,\"a\\ud800\\udc00\":11}",
-			"{\"\":7,\"B\":9,\"a\":6,\"ab\":8,\"a\xf0\x90\x80\x80\":11,\"a\xee\x80\x80\":10,\"\xed\x9f\xbf\":5,\"\xf0\x90\x80\x80\":4,"
-			"\"\xf4\x8f\xbf\xbf\":3,\"\xee\x80\x80\":2,\"\xef\xbf\xbf\":1}");
+	check_canonical(
+	    "{\"\\uffff\":1,\"\\ue000\":2,\"\\udbff\\udfff\":3,\"\\ud800\\udc00\":4,\"\\ud7ff\":5,\"a\":6,\"\":7,\"ab\":8,\"B\":9,"
+	    "\"a\\ue000\":10,\"a\\ud800\\udc00\":11}",
+	    "{\"\":7,\"B\":9,\"a\":6,\"ab\":8,\"a\xf0\x90\x80\x80\":11,\"a\xee\x80\x80\":10,\"\xed\x9f\xbf\":5,"
+	    "\"\xf0\x90\x80\x80\":4,"
+	    "\"\xf4\x8f\xbf\xbf\":3,\"\xee\x80\x80\":2,\"\xef\xbf\xbf\":1}");
 	/* More than are sorted in place. */
-	check_canonical("{\"t\":1,\"s\":1,\"r\":1,\"q\":1,\"p\":1,\"o\":1,\"n\":1,\"m\":1,\"l\":1,\"k\":1,\"j\":1,\"i\":1,\"h\":1,\"g\":1,\"f\":1,"
+	check_canonical("{\"t\":1,\"s\":1,\"r\":1,\"q\":1,\"p\":1,\"o\":1,\"n\":1,\"m\":1,\"l\":1,\"k\":1,\"j\":1,\"i\":1,\"h\":1,"
+			"\"g\":1,\"f\":1,"
 			"\"e\":1,\"d\":1,\"c\":1,\"b\":1,\"a\":1}",
-			"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,"
+			"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,"
+			"\"n\":1,\"o\":1,\"p\":1,"
 			"\"q\":1,\"r\":1,\"s\":1,\"t\":1}");
 }
 
@@ -478,7 +491,7 @@ static void trees_that_no_parser_makes_are_not_written(void **state)
 	(void)state;
 	assert_int_equal(json_write(&out, &list), -EINVAL);
 	assert_int_equal(json_write_string(&out, SLICE("\xed\xa0\x80")), -EINVAL);
-	assert_int_equal(json_write_string(&out, SLICE("\xff" "01234567")), -EINVAL);
+	assert_int_equal(json_write_string(&out, SLICE("\xffxyzxyzxyz")), -EINVAL);
 	assert_int_equal(json_write_string(&out, SLICE("\\\xff\\01234567")), -EINVAL);
 	deep[JSON_DEPTH_MAX] = (struct json){ .type = JSON_ARRAY };
 	for (size_t i = JSON_DEPTH_MAX; i-- > 0;)
@@ -490,163 +503,6 @@ static void trees_that_no_parser_makes_are_not_written(void **state)
 	assert_int_equal(json_write(&out, &deep[1]), 0);
 	assert_int_equal(json_pack(&out, &deep[1]), 0);
 	assert_true(json_equal(&deep[1], &deep[1]));
-}
-
-static int unpack(struct slice packed, const struct json_limits *limits)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM);
-	/* Memory of exactly its size, for the sanitizer. */
-	cleanup_buf struct buf exact = BUF_INIT(packed.len + 1);
-	struct json v;
-
-	assert_int_equal(buf_add_slice(&exact, packed), 0);
-	return json_unpack(&a, buf_slice(&exact), limits, &v);
-}
-
-static void packed_truncations_and_leftovers(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM);
-	cleanup_buf struct buf packed = BUF_INIT(ROOM);
-	struct json v;
-
-	(void)state;
-	parse(&a, sample, &v);
-	assert_int_equal(json_pack(&packed, &v), 0);
-	for (size_t len = 0; len < packed.len; len++)
-		assert_int_equal(unpack(slice_of(packed.ptr, len), &json_limits_default), -EBADMSG);
-	assert_int_equal(unpack(buf_slice(&packed), &json_limits_default), 0);
-	buf_add_char(&packed, '\0');
-	assert_int_equal(unpack(buf_slice(&packed), &json_limits_default), -EBADMSG);
-}
-
-static void packed_is_not_read_past_its_end(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM);
-	cleanup_buf struct buf b = BUF_INIT(ROOM), packed = BUF_INIT(ROOM);
-	struct json v;
-
-	(void)state;
-	buf_add_char(&b, '[');
-	for (int i = 0; i < 250; i++)
-		buf_add_str(&b, "[{\"abc\":\"defghij\"},1234567,null],");
-	buf_add_str(&b, "0]");
-	assert_int_equal(json_parse(&a, buf_slice(&b), &json_limits_default, &v, NULL), JSON_OK);
-	assert_int_equal(json_pack(&packed, &v), 0);
-	assert_true(packed.len > 5000);
-	for (size_t len = 4060; len < 5000; len++)
-		assert_int_equal(unpack(slice_of(packed.ptr, len), &json_limits_default), -EBADMSG);
-}
-
-static void packed_keeps_number_text_and_order(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM);
-	cleanup_buf struct buf packed = BUF_INIT(ROOM);
-	struct json v, w;
-
-	(void)state;
-	parse(&a, "{\"b\":1.500E+2,\"a\":-0}", &v);
-	assert_int_equal(json_pack(&packed, &v), 0);
-	assert_int_equal(json_unpack(&a, buf_slice(&packed), &json_limits_default, &w), 0);
-	assert_true(slice_eq(w.members[0].name, SLICE("b")));
-	assert_true(slice_eq(w.members[0].value.text, SLICE("1.500E+2")));
-	assert_true(slice_eq(w.members[1].value.text, SLICE("-0")));
-}
-
-static void packed_lies(void **state)
-{
-	static const struct {
-		const char *bytes;
-		size_t len;
-	} cases[] = {
-#define CASE(s) { s, sizeof(s) - 1 }
-		CASE("\x07"),                                         /* no such type */
-		CASE("\xff"),
-		CASE("\x03\x00\x00\x00\x00"),                         /* numbers: empty, words, spaces, overflow */
-		CASE("\x03\x02\x00\x00\x00" "01"),
-		CASE("\x03\x02\x00\x00\x00" "1 "),
-		CASE("\x03\x03\x00\x00\x00" "NaN"),
-		CASE("\x03\x05\x00\x00\x00" "1e309"),
-		CASE("\x04\x01\x00\x00\x00" "\xff"),                  /* strings */
-		CASE("\x04\x03\x00\x00\x00" "\xed\xa0\x80"),
-		CASE("\x04\xff\xff\xff\xff" "a"),
-		CASE("\x05\x02\x00\x00\x00" "\x00"),                  /* counts that are too high */
-		CASE("\x05\xff\xff\xff\xff" "\x00"),
-		CASE("\x05\xa0\x86\x01\x00" "\x00"),              /* one for which the memory would not do */
-		CASE("\x06\x01\x00\x00\x00" "\x00\x00\x00\x00"),
-		CASE("\x06\xff\xff\xff\xff" "\x00\x00\x00\x00\x00"),
-		CASE("\x06\x01\x00\x00\x00" "\x01\x00\x00\x00\xff\x00"), /* names: not UTF-8, twice the same */
-		CASE("\x06\x02\x00\x00\x00" "\x01\x00\x00\x00" "a\x00" "\x01\x00\x00\x00" "a\x00"),
-#undef CASE
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(unpack(slice_of(cases[i].bytes, cases[i].len), &json_limits_default), -EBADMSG);
-	assert_int_equal(unpack(slice_of("\x06\x02\0\0\0\x01\0\0\0a\0\x01\0\0\0b\0", 17), &json_limits_default), 0);
-}
-
-static void packed_limits_hold_exactly(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM);
-	cleanup_buf struct buf packed = BUF_INIT(ROOM);
-	struct json_limits limits;
-	struct json v;
-
-	(void)state;
-	parse(&a, "[[[1,2]],3]", &v);
-	assert_int_equal(json_pack(&packed, &v), 0);
-	limits = (struct json_limits){ .bytes = packed.len, .depth = 3, .items = 6 };
-	assert_int_equal(unpack(buf_slice(&packed), &limits), 0);
-	limits.bytes--;
-	assert_int_equal(unpack(buf_slice(&packed), &limits), -EBADMSG);
-	limits = (struct json_limits){ .bytes = packed.len, .depth = 2, .items = 6 };
-	assert_int_equal(unpack(buf_slice(&packed), &limits), -EBADMSG);
-	limits = (struct json_limits){ .bytes = packed.len, .depth = 3, .items = 5 };
-	assert_int_equal(unpack(buf_slice(&packed), &limits), -EBADMSG);
-	limits = (struct json_limits){ .bytes = packed.len, .depth = 3, .items = 0 };
-	assert_int_equal(unpack(slice_of("\0", 1), &limits), -EBADMSG);
-
-	/* Deeper than any tree may be, whatever the limits say. */
-	buf_clear(&packed);
-	for (size_t i = 0; i < JSON_DEPTH_MAX; i++)
-		buf_add(&packed, "\x05\x01\0\0\0", 5);
-	buf_add(&packed, "\x05\0\0\0\0", 5);
-	limits = (struct json_limits){ .bytes = ROOM, .depth = 1000000, .items = ROOM };
-	assert_int_equal(unpack(buf_slice(&packed), &limits), -EBADMSG);
-	assert_int_equal(unpack(slice_of(packed.ptr + 5, packed.len - 5), &limits), 0);
-}
-
-static void packed_mutations_are_refused_or_mean_themselves(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT(ROOM), b = ARENA_INIT(ROOM);
-	cleanup_buf struct buf packed = BUF_INIT(ROOM), again = BUF_INIT(ROOM);
-	uint64_t random = 88172645463325252;
-	struct json v;
-
-	(void)state;
-	parse(&a, sample, &v);
-	assert_int_equal(json_pack(&packed, &v), 0);
-	for (int round = 0; round < 50000; round++) {
-		char before[3];
-		size_t at[3];
-
-		for (int i = 0; i < 3; i++) {
-			random ^= random << 13;
-			random ^= random >> 7;
-			random ^= random << 17;
-			at[i] = (size_t)(random >> 8) % packed.len;
-			before[i] = packed.ptr[at[i]];
-			packed.ptr[at[i]] = (char)(random & 7 ? random % 8 : random >> 32);
-		}
-		if (json_unpack(&b, buf_slice(&packed), &json_limits_default, &v) == 0) {
-			buf_clear(&again);
-			assert_int_equal(json_pack(&again, &v), 0);
-			assert_true(slice_eq(buf_slice(&again), buf_slice(&packed)));
-		}
-		arena_clear(&b);
-		for (int i = 3; i-- > 0;)
-			packed.ptr[at[i]] = before[i];
-	}
 }
 
 int main(void)
@@ -669,12 +525,6 @@ int main(void)
 		cmocka_unit_test(members_are_sorted_by_code_units),
 		cmocka_unit_test(written_and_packed_whole_or_not_at_all),
 		cmocka_unit_test(trees_that_no_parser_makes_are_not_written),
-		cmocka_unit_test(packed_truncations_and_leftovers),
-		cmocka_unit_test(packed_is_not_read_past_its_end),
-		cmocka_unit_test(packed_keeps_number_text_and_order),
-		cmocka_unit_test(packed_lies),
-		cmocka_unit_test(packed_limits_hold_exactly),
-		cmocka_unit_test(packed_mutations_are_refused_or_mean_themselves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,10 @@ static void the_four_kinds(void **state)
 	struct jsonrpc_message m;
 
 	(void)state;
-	assert_int_equal(jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"x\"}}\r\n"),
-				       &json_limits_default, &m, NULL),
-			 JSONRPC_OK);
+	assert_int_equal(
+	    jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"x\"}}\r\n"),
+			  &json_limits_default, &m, NULL),
+	    JSONRPC_OK);
 	assert_int_equal(m.kind, JSONRPC_REQUEST);
 	assert_true(slice_eq(m.id.text, SLICE("7")));
 	assert_true(slice_eq(m.method, SLICE("tools/call")));
@@ -35,20 +36,23 @@ static void the_four_kinds(void **state)
 	assert_null(m.result);
 	assert_null(m.error);
 
-	assert_int_equal(jsonrpc_parse(&a, SLICE("{\"method\":\"x\",\"jsonrpc\":\"2.0\"}"), &json_limits_default, &m, NULL), JSONRPC_OK);
+	assert_int_equal(jsonrpc_parse(&a, SLICE("{\"method\":\"x\",\"jsonrpc\":\"2.0\"}"), &json_limits_default, &m, NULL),
+			 JSONRPC_OK);
 	assert_int_equal(m.kind, JSONRPC_NOTIFICATION);
 	assert_int_equal(m.id.type, JSON_NULL);
 	assert_null(m.params);
 
-	assert_int_equal(jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":\"\\u0061\",\"result\":{}}"), &json_limits_default, &m, NULL),
-			 JSONRPC_OK);
+	assert_int_equal(
+	    jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":\"\\u0061\",\"result\":{}}"), &json_limits_default, &m, NULL),
+	    JSONRPC_OK);
 	assert_int_equal(m.kind, JSONRPC_RESULT);
 	assert_true(slice_eq(m.id.text, SLICE("a")));
 	assert_non_null(m.result);
 
-	assert_int_equal(jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\",\"data\":[]}}"),
-				       &json_limits_default, &m, NULL),
-			 JSONRPC_OK);
+	assert_int_equal(
+	    jsonrpc_parse(&a, SLICE("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\",\"data\":[]}}"),
+			  &json_limits_default, &m, NULL),
+	    JSONRPC_OK);
 	assert_int_equal(m.kind, JSONRPC_ERROR);
 	assert_int_equal(m.id.type, JSON_NULL);
 	assert_non_null(m.error);
@@ -146,7 +150,8 @@ static void lengths_of_id_and_method(void **state)
 
 static void no_truncation_is_a_message(void **state)
 {
-	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":\"\\u20ac\",\"method\":\"tools/call\",\"params\":{\"arguments\":[1.5e3,true]}}";
+	static const char line[] =
+	    "{\"jsonrpc\":\"2.0\",\"id\":\"\\u20ac\",\"method\":\"tools/call\",\"params\":{\"arguments\":[1.5e3,true]}}";
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(line) - 1; len++) {
@@ -177,12 +182,16 @@ static void lines_are_canonical(void **state)
 	assert_int_equal(json_parse(&a, SLICE("{\"b\": 1.0, \"a\": [ ]}"), &json_limits_default, &v, NULL), JSON_OK);
 	check_line(&out, jsonrpc_write_request(&out, &id, SLICE("tools/list"), &v),
 		   "{\"id\":\"a\\\"\",\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"params\":{\"a\":[],\"b\":1}}\n");
-	check_line(&out, jsonrpc_write_request(&out, &number, SLICE("ping"), NULL), "{\"id\":12,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n");
-	check_line(&out, jsonrpc_write_notification(&out, SLICE("n"), &v), "{\"jsonrpc\":\"2.0\",\"method\":\"n\",\"params\":{\"a\":[],\"b\":1}}\n");
+	check_line(&out, jsonrpc_write_request(&out, &number, SLICE("ping"), NULL),
+		   "{\"id\":12,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n");
+	check_line(&out, jsonrpc_write_notification(&out, SLICE("n"), &v),
+		   "{\"jsonrpc\":\"2.0\",\"method\":\"n\",\"params\":{\"a\":[],\"b\":1}}\n");
 	check_line(&out, jsonrpc_write_notification(&out, SLICE("n"), NULL), "{\"jsonrpc\":\"2.0\",\"method\":\"n\"}\n");
-	check_line(&out, jsonrpc_write_result(&out, &number, &v), "{\"id\":12,\"jsonrpc\":\"2.0\",\"result\":{\"a\":[],\"b\":1}}\n");
+	check_line(&out, jsonrpc_write_result(&out, &number, &v),
+		   "{\"id\":12,\"jsonrpc\":\"2.0\",\"result\":{\"a\":[],\"b\":1}}\n");
 	check_line(&out, jsonrpc_write_error(&out, &id, JSONRPC_INTERNAL_ERROR, SLICE("no\n"), &v),
-		   "{\"error\":{\"code\":-32603,\"data\":{\"a\":[],\"b\":1},\"message\":\"no\\n\"},\"id\":\"a\\\"\",\"jsonrpc\":\"2.0\"}\n");
+		   "{\"error\":{\"code\":-32603,\"data\":{\"a\":[],\"b\":1},\"message\":\"no\\n\"},\"id\":\"a\\\"\",\"jsonrpc\":"
+		   "\"2.0\"}\n");
 	check_line(&out, jsonrpc_write_error(&out, NULL, JSONRPC_PARSE_ERROR, SLICE("no"), NULL),
 		   "{\"error\":{\"code\":-32700,\"message\":\"no\"},\"id\":null,\"jsonrpc\":\"2.0\"}\n");
 }

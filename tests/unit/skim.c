@@ -52,8 +52,8 @@ static void check_slice(struct slice line, const char *expected)
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
 		skim_in_pieces(line, pieces[i], &out);
 		if (strcmp(out.ptr, expected) != 0)
-			fail_msg("%.*s\n in pieces of %zu: %s instead of %s", line.len < 200 ? (int)line.len : 200, line.ptr, pieces[i],
-				 out.ptr, expected);
+			fail_msg("%.*s\n in pieces of %zu: %s instead of %s", line.len < 200 ? (int)line.len : 200, line.ptr,
+				 pieces[i], out.ptr, expected);
 	}
 }
 
@@ -65,7 +65,8 @@ static void check(const char *line, const char *expected)
 static void finds_what_is_there(void **state)
 {
 	(void)state;
-	check("{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"tools/call\",\"params\":{\"name\":\"read\",\"arguments\":{}}}", "17|tools/call|read");
+	check("{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"tools/call\",\"params\":{\"name\":\"read\",\"arguments\":{}}}",
+	      "17|tools/call|read");
 	check(" { \"params\" : { \"name\" : \"r\\u0065ad\" } , \"method\" : \"m\" , \"id\" : \"a b\" } \r\n", "\"a b\"|m|read");
 	check("{\"i\\u0064\":-5,\"method\":\"\\ud83d\\ude00\\n\\/\"}", "-5|\xf0\x9f\x98\x80\n/|-");
 	check("{\"id\":\"\xe2\x82\xac\",\"result\":{\"x\":[1,-0.5e+3,true,false,null,[],{}]}}", "\"\xe2\x82\xac\"|-|-");
@@ -98,8 +99,19 @@ static void ambiguous_members_are_not_claimed(void **state)
 
 static void values_of_another_kind_are_not_claimed(void **state)
 {
-	static const char *const ids[] = { "null", "true", "false", "{}", "[]", "[1]", "{\"id\":1}", "1.0", "1e2", "-0", "1.5",
-					   "9007199254740993", "100000000000000000000000000000000000000000000" };
+	static const char *const ids[] = { "null",
+					   "true",
+					   "false",
+					   "{}",
+					   "[]",
+					   "[1]",
+					   "{\"id\":1}",
+					   "1.0",
+					   "1e2",
+					   "-0",
+					   "1.5",
+					   "9007199254740993",
+					   "100000000000000000000000000000000000000000000" };
 	char line[256];
 
 	(void)state;
@@ -116,7 +128,9 @@ static void values_of_another_kind_are_not_claimed(void **state)
 static void nested_and_quoted_look_alikes_are_passed_over(void **state)
 {
 	(void)state;
-	check("{\"a\":{\"id\":1,\"method\":\"x\"},\"b\":[{\"id\":2}],\"c\":\"\\\",\\\"id\\\":3\",\"params\":{\"a\":{\"name\":\"x\"}}}", "-|-|-");
+	check("{\"a\":{\"id\":1,\"method\":\"x\"},\"b\":[{\"id\":2}],\"c\":\"\\\",\\\"id\\\":3\",\"params\":{\"a\":{\"name\":\"x\"}"
+	      "}}",
+	      "-|-|-");
 	check("{\"id\":1,\"params\":{\"id\":2,\"method\":\"x\",\"params\":{\"name\":\"y\"}}}", "1|-|-");
 	check("{\"name\":\"x\",\"params\":{},\"x\":{\"name\":\"y\"}}", "-|-|-");
 	check("{\"params\":[{\"name\":\"x\"}]}", "-|-|-");
@@ -127,17 +141,63 @@ static void nested_and_quoted_look_alikes_are_passed_over(void **state)
 static void a_line_that_is_not_json_says_nothing(void **state)
 {
 	static const char *const lines[] = {
-		"", " ", "1", "\"id\"", "[]", "[{\"id\":1}]", "{\"id\":1", "{\"id\":1}}", "{\"id\":1}]", "{\"id\":1} {\"id\":1}", "{\"id\":1} x",
-		"{\"id\":1,}", "{,\"id\":1}", "{\"id\":1 \"a\":2}", "{\"id\" 1}", "{\"id\":1,\"a\":[}}", "{\"id\":1,\"a\":{]}", "{\"id\":1,\"a\":[1,]}",
-		"{\"id\":1,\"a\":[1}}", "{\"id\":1,\"a\":{\"b\":1]}", "{\"id\":1]", "{\"id\":1:2}", "{\"id\":1,\"a\":[1:2]}", "{\"id\":1,\"a\":\"\xe2x\x82\xac\"}",
-		"{\"id\":1,\"a\":\"\xe2\x82x\"}", "{\"id\":1,\"a\":\"\xe0\x80\xaf\"}",
+		"",
+		" ",
+		"1",
+		"\"id\"",
+		"[]",
+		"[{\"id\":1}]",
+		"{\"id\":1",
+		"{\"id\":1}}",
+		"{\"id\":1}]",
+		"{\"id\":1} {\"id\":1}",
+		"{\"id\":1} x",
+		"{\"id\":1,}",
+		"{,\"id\":1}",
+		"{\"id\":1 \"a\":2}",
+		"{\"id\" 1}",
+		"{\"id\":1,\"a\":[}}",
+		"{\"id\":1,\"a\":{]}",
+		"{\"id\":1,\"a\":[1,]}",
+		"{\"id\":1,\"a\":[1}}",
+		"{\"id\":1,\"a\":{\"b\":1]}",
+		"{\"id\":1]",
+		"{\"id\":1:2}",
+		"{\"id\":1,\"a\":[1:2]}",
+		"{\"id\":1,\"a\":\"\xe2x\x82\xac\"}",
+		"{\"id\":1,\"a\":\"\xe2\x82x\"}",
+		"{\"id\":1,\"a\":\"\xe0\x80\xaf\"}",
 		"{\"id\":1,\"a\":\"\xf0\x80\x80\xaf\"}",
-		"{\"id\":1,\"a\":01}", "{\"id\":1,\"a\":1.}", "{\"id\":1,\"a\":.1}", "{\"id\":1,\"a\":+1}", "{\"id\":1,\"a\":1e}", "{\"id\":1,\"a\":-}",
-		"{\"id\":1,\"a\":tru}", "{\"id\":1,\"a\":truex}", "{\"id\":1,\"a\":nul", "{\"id\":1,\"a\":\"\\x\"}", "{\"id\":1,\"a\":\"\\u12g4\"}",
-		"{\"id\":1,\"a\":\"\t\"}", "{\"id\":1,\"a\":\"\xff\"}", "{\"id\":1,\"a\":\"\xc0\xa2,\\\"id\\\":2\"}", "{\"id\":1,\"a\":\"\xe2\x82\"}",
-		"{\"id\":1,\"a\":\"\xed\xa0\x80\"}", "{\"id\":1,\"a\":\"\xf4\x90\x80\x80\"}", "{\"id\":1,\"a\":\"\xe2\\u0041\"}", "\xef\xbb\xbf{\"id\":1}",
-		"{'id':1}", "{id:1}", "{\"id\":1,//\n\"a\":2}", "{\"id\":1,\"a\":NaN}", "{\"id\":1}\v", "{\"id\":1,\"a\":[1 2]}", "{\"id\":1,\"a\":{1:2}}",
-		"{\"id\":1,\"id\\u0000\":2}", "{\"id\":1,\"id\\ud800\":2}", "{\"id\":1,\"\\udc00id\":2}", "{\"id\":1,\"params\":{\"name\\u0000\":2}}",
+		"{\"id\":1,\"a\":01}",
+		"{\"id\":1,\"a\":1.}",
+		"{\"id\":1,\"a\":.1}",
+		"{\"id\":1,\"a\":+1}",
+		"{\"id\":1,\"a\":1e}",
+		"{\"id\":1,\"a\":-}",
+		"{\"id\":1,\"a\":tru}",
+		"{\"id\":1,\"a\":truex}",
+		"{\"id\":1,\"a\":nul",
+		"{\"id\":1,\"a\":\"\\x\"}",
+		"{\"id\":1,\"a\":\"\\u12g4\"}",
+		"{\"id\":1,\"a\":\"\t\"}",
+		"{\"id\":1,\"a\":\"\xff\"}",
+		"{\"id\":1,\"a\":\"\xc0\xa2,\\\"id\\\":2\"}",
+		"{\"id\":1,\"a\":\"\xe2\x82\"}",
+		"{\"id\":1,\"a\":\"\xed\xa0\x80\"}",
+		"{\"id\":1,\"a\":\"\xf4\x90\x80\x80\"}",
+		"{\"id\":1,\"a\":\"\xe2\\u0041\"}",
+		"\xef\xbb\xbf{\"id\":1}",
+		"{'id':1}",
+		"{id:1}",
+		"{\"id\":1,//\n\"a\":2}",
+		"{\"id\":1,\"a\":NaN}",
+		"{\"id\":1}\v",
+		"{\"id\":1,\"a\":[1 2]}",
+		"{\"id\":1,\"a\":{1:2}}",
+		"{\"id\":1,\"id\\u0000\":2}",
+		"{\"id\":1,\"id\\ud800\":2}",
+		"{\"id\":1,\"\\udc00id\":2}",
+		"{\"id\":1,\"params\":{\"name\\u0000\":2}}",
 	};
 
 	(void)state;
@@ -148,7 +208,8 @@ static void a_line_that_is_not_json_says_nothing(void **state)
 
 static void no_truncation_says_anything(void **state)
 {
-	static const char line[] = "{\"id\":17,\"method\":\"m\",\"params\":{\"name\":\"\xe2\x82\xac\\u00e9\",\"x\":[1.5e+10,null,{\"y\":[]}]}}";
+	static const char line[] =
+	    "{\"id\":17,\"method\":\"m\",\"params\":{\"name\":\"\xe2\x82\xac\\u00e9\",\"x\":[1.5e+10,null,{\"y\":[]}]}}";
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(line) - 1; len++)
@@ -163,7 +224,8 @@ static void lengths_are_bounded(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	for (int len = 255; len < 259; len++) {
-		snprintf(line, sizeof(line), "{\"id\":\"%.*s\",\"method\":\"%.*s\",\"params\":{\"name\":\"%.*s\"}}", len, text, len, text, len, text);
+		snprintf(line, sizeof(line), "{\"id\":\"%.*s\",\"method\":\"%.*s\",\"params\":{\"name\":\"%.*s\"}}", len, text, len,
+			 text, len, text);
 		snprintf(expected, sizeof(expected), "\"%.*s\"|%.*s|%.*s", len, text, len, text, len, text);
 		check(line, len <= SKIM_BYTES ? expected : "-|-|-");
 	}
@@ -173,7 +235,8 @@ static void lengths_are_bounded(void **state)
 	check(line, expected);
 }
 
-static void add_nested(struct buf *b, const char *before, const char *open, const char *middle, const char *close, const char *after, size_t depth)
+static void add_nested(struct buf *b, const char *before, const char *open, const char *middle, const char *close,
+		       const char *after, size_t depth)
 {
 	buf_clear(b);
 	buf_add_str(b, before);
