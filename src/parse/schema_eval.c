@@ -7,8 +7,8 @@
 #include "base/text.h"
 #include "parse/format.h"
 
-/* What the scratch may keep between evaluations, and what one may take. */
-enum { WORDS_KEEP = 8 * 1024, WORDS_MAX = 4 * 1024 * 1024 };
+/* What the scratch may keep between evaluations; the steps bound what one may take. */
+enum { WORDS_KEEP = 8 * 1024 };
 
 static int eval_type(struct eval *e, const struct schema_rule *rule, const struct json *value, const struct path *path)
 {
@@ -353,7 +353,7 @@ int seen_push(struct eval *e, const struct json *value, struct seen *ret_seen)
 	uint32_t count = value->type == JSON_ARRAY || value->type == JSON_OBJECT ? value->count : 0;
 	size_t need = count / 64 + 1;
 
-	if (need > WORDS_MAX - w->used || !budget_take(&e->steps, 1 + need / 8))
+	if (!budget_take(&e->steps, need))
 		return -E2BIG;
 	if (w->used + need > w->cap) {
 		size_t cap = (w->used + need) * 2;
