@@ -15,6 +15,7 @@ enum {
 	ARENA_MAX = 512 * 1024 * 1024, /* of one message's tree */
 	FAULTS_MAX = 100,              /* unreadable but addressed messages, before the session ends */
 	LISTS_MAX = 64,
+	PROPOSED_MAX = 32, /* calls, between two looks into the quiet channel */
 };
 
 static const struct json_limits agent_limits = { .bytes = LINE_AGENT_MAX, .depth = 64, .items = 1000000 };
@@ -224,6 +225,11 @@ static void on_tools_call(struct gateway *g, const struct jsonrpc_message *m)
 	} else {
 		propose.arguments = buf_slice(&packed);
 		channel_send(g->judge, MSG_call_propose, &propose);
+	}
+	/* So that it never fills while a server takes its time. */
+	if (++g->proposed >= PROPOSED_MAX) {
+		g->proposed = 0;
+		channel_drain(g->quiet);
 	}
 	if (g->call_count >= SESSION_CALLS_MAX)
 		reader_pause(g->agent_in, true);

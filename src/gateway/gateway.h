@@ -23,6 +23,7 @@ struct gateway {
 	struct child *child;
 	struct event_base *loop;
 	struct channel *judge;
+	struct channel *quiet; /* from the judge as well: which calls may run */
 	uint64_t session;
 	char server_name[65];
 
@@ -42,6 +43,7 @@ struct gateway {
 	struct pending *calls;
 	size_t call_count;
 	uint64_t next_call;
+	unsigned proposed; /* since the quiet channel was last read */
 
 	/* the server's side */
 	struct reader *server_in;

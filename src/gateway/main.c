@@ -37,6 +37,21 @@ static void on_running(struct gateway *g, const struct msg_call_running *m)
 	p->entry = m->entry;
 }
 
+static void on_quiet(void *ctx, struct channel *channel, struct message *m)
+{
+	(void)channel;
+	if (m->type == MSG_call_running)
+		on_running(ctx, &m->call_running);
+}
+
+/* Its end is that of the judge, which the other channel tells. */
+static void on_quiet_broken(void *ctx, struct channel *channel, const char *why)
+{
+	(void)ctx;
+	(void)channel;
+	(void)why;
+}
+
 static void on_judge(void *ctx, struct channel *channel, struct message *m)
 {
 	struct gateway *g = ctx;
@@ -45,9 +60,6 @@ static void on_judge(void *ctx, struct channel *channel, struct message *m)
 	if (g->over)
 		return;
 	switch ((int)m->type) {
-	case MSG_call_running:
-		on_running(g, &m->call_running);
-		break;
 	case MSG_call_refused:
 		agent_on_refused(g, &m->call_refused);
 		server_on_given_up(g);
@@ -83,13 +95,13 @@ static void begin_if_complete(struct gateway_process *p)
 {
 	struct gateway *g = &p->gateway;
 
-	if (g->judge && g->agent_in)
+	if (g->judge && g->quiet && g->agent_in)
 		reader_pause(g->agent_in, false);
 }
 
 static void on_init(void *ctx, struct channel *channel, struct message *m)
 {
-	static const struct channel_ops ops = { on_judge, on_judge_broken };
+	static const struct channel_ops ops = { on_judge, on_judge_broken }, quiet = { on_quiet, on_quiet_broken };
 	struct gateway_process *p = ctx;
 	struct gateway *g = &p->gateway;
 
@@ -102,6 +114,10 @@ static void on_init(void *ctx, struct channel *channel, struct message *m)
 			return;
 		}
 		reader_pause(g->agent_in, true);
+		begin_if_complete(p);
+	} else if (m->type == MSG_peer_quiet && !g->quiet) {
+		if (child_connect(&p->child, PROCESS_JUDGE, fd_take(&m->peer_quiet.channel), &quiet, g, &g->quiet) == 0)
+			channel_quiet(g->quiet);
 		begin_if_complete(p);
 	} else if (m->type == MSG_peer && m->peer.role == PROCESS_JUDGE && !g->judge) {
 		child_connect(&p->child, PROCESS_JUDGE, fd_take(&m->peer.channel), &ops, g, &g->judge);

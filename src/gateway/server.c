@@ -48,7 +48,7 @@ static struct slice bounded(const struct json *text, size_t max)
 
 /*
  * The judge tells this process of a call's permission before it writes the call, so when the server speaks of it, that word is at least in
- * the channel: it is read first. Then the session or the server may be over.
+ * the quiet channel, which is read when it is needed.
  */
 static struct pending *find_running(struct gateway *g, uint64_t id)
 {
@@ -56,8 +56,9 @@ static struct pending *find_running(struct gateway *g, uint64_t id)
 
 	if (!p || p->running)
 		return p;
-	channel_drain(g->judge);
-	return g->over || !g->server_in ? NULL : calls_find(g, id);
+	g->proposed = 0;
+	channel_drain(g->quiet);
+	return calls_find(g, id);
 }
 
 /* ---- answers to the judge's own requests ---- */
@@ -127,7 +128,8 @@ static void report_outcome(struct gateway *g, const struct pending *p, struct sl
 		crypto_hash_sha256(digest, (const unsigned char *)body.ptr, body.len);
 		m.digest = slice_of(digest, sizeof(digest));
 	}
-	channel_send(g->judge, MSG_call_outcome, &m);
+	/* Nobody waits for it: it travels with the next call. */
+	channel_send_later(g->judge, MSG_call_outcome, &m);
 }
 
 static void withhold(struct gateway *g, struct pending *p, const char *why)
@@ -189,8 +191,6 @@ static void on_call_answer(struct gateway *g, uint64_t id, struct arena *arena, 
 {
 	struct pending *p = find_running(g, id);
 
-	if (g->over || !g->server_in)
-		return;
 	if (id >= g->next_call || (p && !p->running)) {
 		fault(g, "it answered a call that was not made");
 		return;
@@ -312,8 +312,6 @@ static void on_oversize(void *ctx, struct slice piece, bool last)
 	skim_finish(&g->server_skim, &found);
 	if (found.id.type == JSON_NUMBER && !found.method.ptr && json_int64(&found.id, &id) == 0 && id >= SERVER_ID_CALL_FIRST)
 		p = find_running(g, (uint64_t)id);
-	if (g->over || !g->server_in)
-		return;
 	if (p && p->running)
 		withhold(g, p, "it is larger than 16 MiB");
 	else

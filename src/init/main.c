@@ -109,6 +109,24 @@ static void connect_pair(struct member *a, struct member *b)
 	close(pair[1]);
 }
 
+/* The judge's word that a call may run has to be there before the server's answer, but need not wake the gateway. */
+static void connect_quiet(struct member *judge, struct member *gateway)
+{
+	int pair[2];
+	struct msg_peer_quiet to_judge = { .session = gateway->session }, to_gateway = { .session = gateway->session };
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		log_error("no second channel to a gateway: %s", strerror(errno));
+		return;
+	}
+	to_judge.channel = pair[0];
+	to_gateway.channel = pair[1];
+	channel_send(judge->channel, MSG_peer_quiet, &to_judge);
+	channel_send(gateway->channel, MSG_peer_quiet, &to_gateway);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void connect_if_ready(struct member *a, enum process role)
 {
 	struct member *b = family_core(a->family, role);
@@ -194,8 +212,11 @@ void family_on_ready(struct member *m)
 		channel_send(m->channel, MSG_gateway_setup, &setup);
 		for (size_t i = 0; i < 3; i++)
 			fd_close(&m->fds[i]);
-		if (judge && judge->ready)
+		if (judge && judge->ready) {
+			/* The second one first: when the gateway has the first, it is complete. */
+			connect_quiet(judge, m);
 			connect_pair(judge, m);
+		}
 		break;
 	}
 	default:

@@ -28,6 +28,7 @@ enum {
 	KEEP_MAX = 128 * 1024,        /* a buffer larger than this is not kept for the next message */
 	DRAIN_MOST = 4096,            /* more packets than a socket holds: what had arrived when draining began is handled */
 	RETRY_MS = 10,
+	LATER_MS = 1,
 	FLUSH_TRIES = 200, /* of RETRY_MS each without anything sent */
 };
 
@@ -55,6 +56,7 @@ struct channel {
 	int partial_fds[MESSAGE_FDS_MAX];
 	size_t partial_fd_count;
 	struct buf encoding; /* kept between sends, so that a send costs no malloc */
+	bool lazy; /* what is queued only waits for the next message, not for the socket */
 	bool gone; /* the peer takes nothing more; what it sent before is still read, then the channel breaks */
 	bool broken;
 	const char *broken_why;
@@ -228,7 +230,7 @@ static int queue_packet(struct channel *c, const char *bytes, size_t len, const 
 		break_later(c, "its queue is full: the peer does not read");
 		return -ENOBUFS;
 	}
-	if (event_add(c->writable, NULL) < 0)
+	if (!c->lazy && event_add(c->writable, NULL) < 0)
 		return -ENOMEM;
 	q = malloc(sizeof(*q) + len);
 	if (!q)
@@ -257,7 +259,7 @@ static int send_or_queue(struct channel *c, const char *bytes, size_t len, const
 {
 	int r;
 
-	if (c->queue)
+	if (c->queue || c->lazy)
 		return queue_packet(c, bytes, len, fds, fd_count);
 	r = send_packet(c->fd, bytes, len, fds, fd_count);
 	if (is_full(r))
@@ -296,7 +298,7 @@ static int send_pieces(struct channel *c, enum message_type type, const int *fds
 	return 0;
 }
 
-int channel_send(struct channel *c, enum message_type type, const void *msg)
+static int encode_and_send(struct channel *c, enum message_type type, const void *msg)
 {
 	const struct message_rule *rule = message_rule(type);
 	int fds[MESSAGE_FDS_MAX];
@@ -315,6 +317,28 @@ int channel_send(struct channel *c, enum message_type type, const void *msg)
 	if (c->encoding.cap > KEEP_MAX)
 		buf_free(&c->encoding);
 	return r;
+}
+
+int channel_send(struct channel *c, enum message_type type, const void *msg)
+{
+	int r = encode_and_send(c, type, msg);
+
+	/* What was put off goes before it, in the same wake-up of the peer. */
+	if (c->lazy)
+		on_writable(c->fd, EV_WRITE, c);
+	return r;
+}
+
+int channel_send_later(struct channel *c, enum message_type type, const void *msg)
+{
+	static const struct timeval later = { .tv_usec = LATER_MS * 1000 };
+
+	if (!c->queue && !c->lazy && !c->broken && !c->gone) {
+		if (event_add(c->retry, &later) < 0)
+			return -ENOMEM;
+		c->lazy = true;
+	}
+	return encode_and_send(c, type, msg);
 }
 
 /* Sends from the queue until it is empty (0) or the socket takes no more (-EAGAIN, -ETOOMANYREFS). A failure empties it. */
@@ -348,10 +372,15 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	/* The socket stays writable while others have too many descriptors on their way: asking it would spin. */
 	static const struct timeval soon = { .tv_usec = RETRY_MS * 1000 };
 	struct channel *c = arg;
-	int r = send_queue(c);
+	int r;
 
 	(void)fd;
 	(void)what;
+	if (c->lazy) {
+		c->lazy = false;
+		event_del(c->retry);
+	}
+	r = send_queue(c);
 	if ((r == -EAGAIN && event_add(c->writable, NULL) < 0) || (r == -ETOOMANYREFS && event_add(c->retry, &soon) < 0))
 		break_later(c, "out of memory");
 }
@@ -567,6 +596,11 @@ static void receive(struct channel *c, bool one)
 		else if (complete && one)
 			return;
 	}
+}
+
+void channel_quiet(struct channel *c)
+{
+	event_del(c->readable);
 }
 
 void channel_drain(struct channel *c)

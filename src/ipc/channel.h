@@ -37,6 +37,15 @@ void channel_set_phase(struct channel *channel, enum channel_phase phase);
 int channel_send(struct channel *channel, enum message_type type, const void *msg);
 
 /*
+ * As channel_send, but the message may wait a millisecond for the next one: for what nobody waits for, so that it costs the peer no wake-up
+ * of its own. The order of messages stays.
+ */
+int channel_send_later(struct channel *channel, enum message_type type, const void *msg);
+
+/* From now on this channel wakes nobody here: what arrives is handled when channel_drain is called, and only then; its end is not told. */
+void channel_quiet(struct channel *channel);
+
+/*
  * Handles what has arrived, without waiting. The owner uses it to read one peer before another. A handler may have freed the channel
  * by the time this returns; `broken` still comes from the event loop.
  */

@@ -18,6 +18,8 @@ MESSAGE(ready, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP, ONCE,
 	BYTES(report, 512)) /* the measured confinement: a struct confine_report, of the same binary */
 MESSAGE(peer, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, MANY,
 	U8(role) U64(session) FD(channel)) /* a channel to another process; for a gateway, its session */
+MESSAGE(peer_quiet, INIT, JUDGE | GATEWAY, SETUP | SERVING, MANY,
+	U64(session) FD(channel)) /* a second channel from the judge to the gateway, which wakes nobody: for call_running */
 MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
 MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP | SERVING, ONCE,
 	TEXT(why, 1024)) /* the process cannot go on, and a restart would not help */

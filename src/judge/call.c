@@ -320,7 +320,10 @@ static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, c
 	}
 	c->state = CALL_RUNNING;
 	c->running_ns = clock_monotonic_ns();
-	channel_send(c->session->gateway, MSG_call_running, &running);
+	if (!c->session->quiet || channel_send(c->session->quiet, MSG_call_running, &running) < 0) {
+		fail(c, "The gateway could not be told; nothing was done.");
+		return;
+	}
 	if (server_write_call(c->session->server, c->id, slice_str(c->tool), buf_slice(&c->canonical), c->progress) < 0) {
 		fail(c, "The server is not running; nothing was done.");
 		return;

@@ -234,6 +234,8 @@ static void on_init(void *ctx, struct channel *channel, struct message *m)
 	(void)channel;
 	if (m->type == MSG_peer)
 		connect_peer(p, &m->peer);
+	else if (m->type == MSG_peer_quiet)
+		session_on_quiet(&p->judge, m->peer_quiet.session, fd_take(&m->peer_quiet.channel));
 	else if (m->type == MSG_agent_token)
 		on_agent_token(&p->judge, &m->agent_token);
 	else if (m->type == MSG_policy)

@@ -294,6 +294,37 @@ void session_on_gateway(struct judge *judge, uint64_t id, int fd)
 	server_on_gateway(s->server);
 }
 
+/* Nothing comes this way; the gateway's end is seen on the other channel. */
+static void on_quiet_message(void *ctx, struct channel *channel, struct message *m)
+{
+	(void)ctx;
+	(void)channel;
+	(void)m;
+}
+
+static void on_quiet_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct session *s = ctx;
+
+	(void)channel;
+	(void)why;
+	channel_free(s->quiet);
+	s->quiet = NULL;
+}
+
+void session_on_quiet(struct judge *judge, uint64_t id, int fd)
+{
+	static const struct channel_ops ops = { .message = on_quiet_message, .broken = on_quiet_broken };
+	struct session *s = session_find(judge, id);
+
+	if (!s || s->quiet) {
+		close(fd);
+		return;
+	}
+	if (channel_new(judge->loop, fd, PROCESS_JUDGE, PROCESS_GATEWAY, &ops, s, &s->quiet) < 0)
+		session_close(s, "out of memory");
+}
+
 void session_on_gateway_failed(struct judge *judge, const struct msg_gateway_failed *m)
 {
 	struct session *s = session_find(judge, m->session);
@@ -327,6 +358,7 @@ void session_close(struct session *s, const char *why)
 	call_abandon_all(s, why);
 	server_free(s->server);
 	channel_free(s->gateway);
+	channel_free(s->quiet);
 	channel_send(judge->init, MSG_gateway_close, &close_gateway);
 	fields_u64(&f, "session", s->id);
 	fields_text(&f, "agent", slice_str(s->agent));

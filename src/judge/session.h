@@ -12,6 +12,7 @@ struct session {
 	uint64_t id; /* the number of its session.open entry: unique for the log's life */
 	char agent[65];
 	struct channel *gateway; /* NULL until init has connected it */
+	struct channel *quiet;   /* to the gateway as well, for call_running: it wakes nobody */
 	struct server *server;
 	struct call *calls;
 	size_t call_count;
@@ -23,6 +24,7 @@ void session_on_open(struct judge *judge, struct msg_session_open *m);
 
 /* init: the session's gateway is there, or could not be started. */
 void session_on_gateway(struct judge *judge, uint64_t id, int fd);
+void session_on_quiet(struct judge *judge, uint64_t id, int fd);
 void session_on_gateway_failed(struct judge *judge, const struct msg_gateway_failed *m);
 
 struct session *session_find(struct judge *judge, uint64_t id);

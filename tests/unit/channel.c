@@ -124,6 +124,58 @@ static void a_peer_that_does_not_read_breaks_the_channel(void **state)
 }
 
 /* Small messages cost more memory than they are long, and it is the memory that is bounded. */
+static int outcome_later(struct end *e, uint64_t call)
+{
+	struct msg_call_outcome m = { .call = call };
+
+	return channel_send_later(e->channel, MSG_call_outcome, &m);
+}
+
+/* What may wait comes before what is sent after it, or by itself a moment later. */
+static void what_may_wait_travels_with_the_next(void **state)
+{
+	struct end gateway = { 0 }, judge = { 0 };
+
+	(void)state;
+	open_both(&gateway, &judge);
+	assert_int_equal(outcome_later(&gateway, 1), 0);
+	assert_int_equal(outcome_later(&gateway, 2), 0);
+	channel_drain(judge.channel);
+	assert_int_equal(judge.messages, 0);
+	assert_int_equal(send_propose(&gateway, 10), 0);
+	assert_int_equal(channel_queued(gateway.channel), 0);
+	channel_drain(judge.channel);
+	assert_int_equal(judge.messages, 3);
+	assert_int_equal(judge.last, MSG_call_propose);
+	assert_int_equal(outcome_later(&gateway, 3), 0);
+	run_until(&judge.messages, 4);
+	assert_int_equal(judge.last, MSG_call_outcome);
+	assert_int_equal(outcome_later(&gateway, 4), 0);
+	channel_flush(gateway.channel);
+	channel_drain(judge.channel);
+	assert_int_equal(judge.messages, 5);
+	end_close(&gateway);
+	end_close(&judge);
+}
+
+static void a_quiet_channel_is_read_only_when_asked(void **state)
+{
+	struct end gateway = { 0 }, judge = { 0 };
+
+	(void)state;
+	open_both(&gateway, &judge);
+	channel_quiet(judge.channel);
+	assert_int_equal(send_propose(&gateway, 10), 0);
+	settle();
+	assert_int_equal(judge.messages, 0);
+	channel_drain(judge.channel);
+	assert_int_equal(judge.messages, 1);
+	end_close(&gateway);
+	settle();
+	assert_int_equal(judge.broken, 0);
+	end_close(&judge);
+}
+
 static void the_queue_counts_its_memory(void **state)
 {
 	struct end judge = { 0 };
@@ -412,6 +464,8 @@ int main(void)
 		CASE(a_message_over_its_maximum_is_not_sent),
 		CASE(what_the_socket_does_not_take_is_queued_in_order),
 		CASE(a_peer_that_does_not_read_breaks_the_channel),
+		CASE(what_may_wait_travels_with_the_next),
+		CASE(a_quiet_channel_is_read_only_when_asked),
 		CASE(the_queue_counts_its_memory),
 		CASE(queued_descriptors_are_bounded),
 		CASE(descriptors_arrive),
