@@ -87,8 +87,6 @@ int entry_write(struct buf *out, uint64_t seq, uint64_t now_us, struct slice kin
 	for (uint32_t i = 0; fields && i < fields->count; i++)
 		members[entry.count++] = fields->members[i];
 	r = json_write(out, &entry);
-	if (r == 0 && !utf8_valid(slice_of(out->ptr + before, out->len - before)))
-		r = -EINVAL;
 	if (r < 0)
 		out->len = before;
 	return r;

@@ -167,9 +167,71 @@ static void checkpoints_are_signed_whole(void **state)
 	buf_add_str(&longer, "\xe2\x80\x94 witness.example AAAAAAAA\n");
 	assert_int_equal(checkpoint_open(buf_slice(&longer), &key, &back), 0);
 	assert_int_equal(note_length(buf_slice(&longer)), longer.len);
+	buf_add_str(&longer, "no newline");
+	assert_int_equal(checkpoint_open(buf_slice(&longer), &key, &back), -EBADMSG);
 	other = key;
 	other.public_key[0] ^= 1;
 	assert_int_equal(checkpoint_open(buf_slice(&note), &other, &back), -EBADMSG);
+}
+
+static void a_note_of_ours_need_not_be_a_checkpoint(void **state)
+{
+	static const char root[] = "\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+	static const struct { const char *origin, *size, *root; int result; } cases[] = {
+		{ "bawn/", "\n7", root, 0 },
+		{ "bawn/other", "\n7", root, -EBADMSG },
+		{ "", "\n7", root, -EBADMSG },
+		{ "bawn/", "\n07", root, -EBADMSG },
+		{ "bawn/", "\n-7", root, -EBADMSG },
+		{ "bawn/", "\n9223372036854775808", root, -EBADMSG },
+		{ "bawn/", "\n7", "\nAAAA\n", -EBADMSG },
+		{ "bawn/", "\n7", "\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n", -EBADMSG },
+		{ "bawn/", "\n7", "\n", -EBADMSG },
+	};
+	uint8_t secret[NOTE_SECRET];
+	struct checkpoint back;
+	struct note_key key;
+
+	(void)state;
+	make_key(&key, secret);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_buf struct buf text = BUF_INIT(NOTE_MAX), note = BUF_INIT(NOTE_MAX);
+
+		buf_add_str(&text, strcmp(cases[i].origin, "bawn/") == 0 ? key.name : cases[i].origin);
+		buf_add_str(&text, cases[i].size);
+		buf_add_str(&text, cases[i].root);
+		assert_int_equal(note_sign(&note, buf_slice(&text), &key, secret), 0);
+		assert_int_equal(checkpoint_open(buf_slice(&note), &key, &back), cases[i].result);
+	}
+}
+
+static void frames_are_bounded(void **state)
+{
+	static const struct { uint8_t kind; uint32_t len; enum frame_state state; } cases[] = {
+		{ 'E', 0, FRAME_FORM },
+		{ 'E', 1, FRAME_FORM },
+		{ 'E', 2, FRAME_SHORT },
+		{ 'E', FRAME_ENTRY_MAX, FRAME_SHORT },
+		{ 'E', FRAME_ENTRY_MAX + 1, FRAME_FORM },
+		{ 'A', FRAME_NONCE, FRAME_FORM },
+		{ 'A', FRAME_NONCE + 1, FRAME_SHORT },
+		{ 'X', FRAME_ARGUMENTS_MAX, FRAME_SHORT },
+		{ 'X', FRAME_ARGUMENTS_MAX + 1, FRAME_FORM },
+		{ 'A', UINT32_MAX, FRAME_FORM },
+		{ 'B', 100, FRAME_FORM },
+		{ 0, 0, FRAME_FORM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t header[FRAME_HEADER] = { 0 };
+		struct frame frame;
+
+		put_u32(header, cases[i].len);
+		header[8] = cases[i].kind;
+		assert_int_equal(frame_read(slice_of(header, sizeof(header)), &frame), cases[i].state);
+		assert_int_equal(frame_read(slice_of(header, sizeof(header) - 1), &frame), FRAME_SHORT);
+	}
 }
 
 static void verifier_keys_have_one_spelling(void **state)
@@ -479,7 +541,9 @@ int main(void)
 		cmocka_unit_test(inclusion_is_proven_for_every_leaf),
 		cmocka_unit_test(notes_are_those_of_others),
 		cmocka_unit_test(checkpoints_are_signed_whole),
+		cmocka_unit_test(a_note_of_ours_need_not_be_a_checkpoint),
 		cmocka_unit_test(verifier_keys_have_one_spelling),
+		cmocka_unit_test(frames_are_bounded),
 		cmocka_unit_test(time_is_written_as_rfc_3339),
 		cmocka_unit_test(entries_are_canonical_and_come_back),
 		cmocka_unit_test(what_cannot_be_an_entry_is_refused),

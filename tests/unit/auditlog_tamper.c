@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "auditlog/crc32c.h"
+#include "auditlog/note.h"
 #include "auditlog_folder.h"
 #include "base/cleanup.h"
 
@@ -316,11 +318,22 @@ static void nothing_is_gone_on_with_when_a_part_is_missing(void **state)
 	folder_remove(dir_fd);
 }
 
+static void keep_first(void *ctx, const struct auditlog_finding *finding)
+{
+	cleanup_buf struct buf text = BUF_INIT(512);
+	char *first = ctx;
+
+	assert_int_equal(auditlog_finding_text(&text, finding), 0);
+	if (!first[0])
+		snprintf(first, 256, "%.*s", SLICE_ARG(buf_slice(&text)));
+}
+
 static void a_key_must_be_the_right_one_and_private(void **state)
 {
 	cleanup_buf struct buf key = BUF_INIT(256);
 	int dir_fd = make_log(), other = make_log(), third = make_log();
 	struct auditlog_verified verified;
+	char first[256] = "";
 
 	(void)state;
 	folder_get(other, "key", &key);
@@ -336,8 +349,9 @@ static void a_key_must_be_the_right_one_and_private(void **state)
 	refuses_to_open(other, "key: may be read by others");
 	/* A whole folder of somebody else's is told by the key that one trusts. */
 	folder_get(third, "key.pub", &key);
-	assert_int_equal(auditlog_verify(other, buf_slice(&key), NULL, NULL, &verified), 0);
+	assert_int_equal(auditlog_verify(other, buf_slice(&key), keep_first, first, &verified), 0);
 	assert_true(verified.findings > 0);
+	assert_non_null(strstr(first, "key.pub: is another key than the one to trust"));
 	assert_int_equal(auditlog_verify(other, SLICE("nonsense"), NULL, NULL, &verified), -EINVAL);
 	folder_remove(third);
 	folder_remove(dir_fd);
@@ -422,10 +436,134 @@ static void a_history_without_its_beginning_or_order_is_found(void **state)
 	buf_add(&changed, history.ptr + 2 * note, note);
 	folder_put(dir_fd, "checkpoints", buf_slice(&changed));
 	assert_true(folder_verify(dir_fd, NULL, NULL) > 0);
+	buf_clear(&changed);
+	buf_add(&changed, history.ptr, note);
+	buf_add(&changed, history.ptr + 2 * note, note);
+	buf_add(&changed, history.ptr + note, note);
+	folder_put(dir_fd, "checkpoints", buf_slice(&changed));
+	assert_true(folder_verify(dir_fd, NULL, NULL) > 0);
 	folder_put(dir_fd, "checkpoints", SLICE(""));
 	assert_true(folder_verify(dir_fd, NULL, NULL) > 0);
 	refuses_to_open(dir_fd, "checkpoints: holds no checkpoint");
 	folder_remove(dir_fd);
+}
+
+/* Two roots for one size, both signed: whoever has the key did that, or a log was copied and continued twice. */
+static void two_roots_for_one_size_are_found(void **state)
+{
+	cleanup_buf struct buf seed = BUF_INIT(256), line = BUF_INIT(256), note = BUF_INIT(NOTE_MAX);
+	struct checkpoint other = { .size = ENTRIES, .root = { 1, 2, 3 } };
+	uint8_t public_key[NOTE_PUBLIC], secret[NOTE_SECRET];
+	int dir_fd = make_log();
+	struct note_key key;
+
+	(void)state;
+	folder_get(dir_fd, "key", &seed);
+	folder_get(dir_fd, "key.pub", &line);
+	crypto_sign_seed_keypair(public_key, secret, (const uint8_t *)seed.ptr);
+	assert_int_equal(note_key_read(buf_slice(&line), &key), 0);
+	assert_int_equal(checkpoint_sign(&note, &other, &key, secret), 0);
+	folder_put(dir_fd, "checkpoint", buf_slice(&note));
+	assert_true(folder_verify(dir_fd, NULL, NULL) > 0);
+	refuses_to_open(dir_fd, "checkpoint: signs another root for 6 entries than checkpoints does");
+	folder_remove(dir_fd);
+}
+
+/* Entries after the checkpoint are held by nothing but their form; what can be checked of them is. */
+static void unsigned_entries_are_checked_as_far_as_can_be(void **state)
+{
+	cleanup_buf struct buf bytes = BUF_INIT(FOLDER_FILE_MAX);
+	char payload[64] = { 0 };
+	int dir_fd = folder_make();
+	struct auditlog *log = folder_open(dir_fd);
+
+	(void)state;
+	folder_append(log, 1, slice_of(NULL, 0));
+	folder_append(log, 2, arguments);
+	auditlog_close(log);
+	folder_get(dir_fd, "log", &bytes);
+	memcpy(payload + FRAME_NONCE, arguments.ptr, arguments.len);
+	put_arguments(dir_fd, &bytes, FRAME_ARGUMENTS, slice_of(payload, FRAME_NONCE + arguments.len));
+	refuses_to_open(dir_fd, "log: entry 2 at byte");
+	put_arguments(dir_fd, &bytes, 0, slice_of(NULL, 0));
+	refuses_to_open(dir_fd, "lacks the arguments");
+	folder_put(dir_fd, "log", buf_slice(&bytes));
+	replace_entry(dir_fd, 1, "\"seq\":2", "\"seq\":3");
+	refuses_to_open(dir_fd, "entry 3 at byte");
+	folder_remove(dir_fd);
+}
+
+static void readers_stop_at_what_is_wrong(void **state)
+{
+	cleanup_buf struct buf bytes = BUF_INIT(FOLDER_FILE_MAX);
+	struct folder_record records[RECORDS_MAX];
+	static const size_t order[] = { 0, 2, 1 };
+	struct auditlog_reader *reader;
+	struct auditlog_entry entry;
+	struct auditlog_fault fault;
+	int dir_fd = make_log();
+
+	(void)state;
+	folder_get(dir_fd, "log", &bytes);
+	folder_cut_up(buf_slice(&bytes), records, RECORDS_MAX);
+	put_records(dir_fd, records, order, 3);
+	assert_int_equal(auditlog_reader_open(dir_fd, &reader, NULL), 0);
+	assert_int_equal(auditlog_next(reader, &entry, &fault), 1);
+	assert_int_equal(auditlog_next(reader, &entry, &fault), -EBADMSG);
+	assert_non_null(strstr(fault.what, "log: entry 2 at byte"));
+	auditlog_reader_free(reader);
+	/* One changed byte of the second entry, which no other check than the sum sees. */
+	bytes.ptr[(size_t)(records[1].entry.ptr - bytes.ptr) + records[1].entry.len / 2] ^= 1;
+	folder_put(dir_fd, "log", buf_slice(&bytes));
+	assert_int_equal(auditlog_reader_open(dir_fd, &reader, NULL), 0);
+	assert_int_equal(auditlog_next(reader, &entry, &fault), 1);
+	assert_int_equal(auditlog_next(reader, &entry, &fault), -EBADMSG);
+	assert_non_null(strstr(fault.what, "does not match its checksum"));
+	auditlog_reader_free(reader);
+	bytes.ptr[0] ^= 1;
+	folder_put(dir_fd, "log", buf_slice(&bytes));
+	assert_int_equal(auditlog_reader_open(dir_fd, &reader, &fault), -EBADMSG);
+	folder_remove(dir_fd);
+}
+
+/* With a right checksum, as somebody could write it: at a byte `shift` further. */
+static void shift_frontier(int dir_fd, int shift)
+{
+	cleanup_buf struct buf frontier = BUF_INIT(4096);
+
+	folder_get(dir_fd, "frontier", &frontier);
+	put_u32((uint8_t *)frontier.ptr + 16, get_u32(frontier.ptr + 16) + (uint32_t)shift);
+	put_u32((uint8_t *)frontier.ptr + frontier.len - 4, crc32c(0, slice_of(frontier.ptr, frontier.len - 4)));
+	folder_put(dir_fd, "frontier", buf_slice(&frontier));
+}
+
+static void a_frontier_cannot_hide_a_changed_entry(void **state)
+{
+	static const char *const parts[] = { "checkpoint", "checkpoints" };
+	cleanup_buf struct buf bytes = BUF_INIT(4096);
+	int dir_fd = make_log(), old = folder_make();
+	struct auditlog *log;
+
+	(void)state;
+	shift_frontier(dir_fd, 1);
+	assert_int_equal(folder_verify(dir_fd, NULL, NULL), 1);
+	auditlog_close(folder_open(dir_fd));
+	shift_frontier(dir_fd, -1);
+	assert_int_equal(folder_verify(dir_fd, NULL, NULL), 0);
+	/* A frontier that is ahead of the checkpoints, which were put back: the log is read from its beginning. */
+	folder_copy(dir_fd, old);
+	log = folder_open(dir_fd);
+	folder_append(log, 7, arguments);
+	assert_int_equal(auditlog_checkpoint(log), 0);
+	auditlog_close(log);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		folder_get(old, parts[i], &bytes);
+		folder_put(dir_fd, parts[i], buf_slice(&bytes));
+	}
+	replace_entry(dir_fd, 0, "\"agent\":\"dev\"", "\"agent\":\"eve\"");
+	refuses_to_open(dir_fd, "first 6 entries are not those that were signed");
+	folder_remove(dir_fd);
+	folder_remove(old);
 }
 
 static void a_wrong_frontier_misleads_nobody(void **state)
@@ -465,6 +603,10 @@ int main(void)
 		cmocka_unit_test(an_older_log_put_back_is_found),
 		cmocka_unit_test(an_older_checkpoint_alone_is_mended),
 		cmocka_unit_test(a_history_without_its_beginning_or_order_is_found),
+		cmocka_unit_test(two_roots_for_one_size_are_found),
+		cmocka_unit_test(unsigned_entries_are_checked_as_far_as_can_be),
+		cmocka_unit_test(readers_stop_at_what_is_wrong),
+		cmocka_unit_test(a_frontier_cannot_hide_a_changed_entry),
 		cmocka_unit_test(a_wrong_frontier_misleads_nobody),
 	};
 
