@@ -49,12 +49,12 @@ enum control {
 	ATTACK(read_sys, CONTROL_PLAIN, "ENOENT") \
 	ATTACK(open_kernel_memory, CONTROL_ROOT, "ENOENT") \
 	ATTACK(open_disk, CONTROL_ROOT, "ENOENT") \
-	ATTACK(write_read_only, CONTROL_PLAIN, "EROFS EACCES") \
-	ATTACK(create_in_read_only, CONTROL_PLAIN, "EROFS EACCES") \
+	ATTACK(write_read_only, CONTROL_PLAIN, "EROFS") \
+	ATTACK(create_in_read_only, CONTROL_PLAIN, "EROFS") \
 	ATTACK(chmod_read_only, CONTROL_PLAIN, "EROFS") \
-	ATTACK(write_root, CONTROL_ROOT, "EROFS EACCES") \
-	ATTACK(write_usr, CONTROL_ROOT, "EROFS EACCES") \
-	ATTACK(write_process_memory_file, CONTROL_PLAIN, "EROFS EACCES") \
+	ATTACK(write_root, CONTROL_ROOT, "EROFS") \
+	ATTACK(write_usr, CONTROL_ROOT, "EROFS") \
+	ATTACK(write_process_memory_file, CONTROL_PLAIN, "EROFS") \
 	ATTACK(write_core_pattern, CONTROL_ROOT, "EROFS EACCES") \
 	ATTACK(write_sysrq, CONTROL_ROOT, "EROFS EACCES ENOENT") \
 	ATTACK(make_device, CONTROL_ROOT, "EPERM") \
@@ -72,6 +72,7 @@ enum control {
 	ATTACK(set_group_id_chmod, CONTROL_PLAIN, "EPERM") \
 	ATTACK(run_set_user_id, CONTROL_UNPRIVILEGED, "EPERM") \
 	/* The view. */ \
+	ATTACK(see_host_root, CONTROL_PLAIN, "ENOENT") \
 	ATTACK(remount_writable, CONTROL_NAMESPACED, "EPERM") \
 	ATTACK(setattr_writable, CONTROL_NAMESPACED, "EPERM") \
 	ATTACK(unmount_mask, CONTROL_NAMESPACED, "EPERM") \
@@ -89,6 +90,7 @@ enum control {
 	ATTACK(stack_filter_then_unshare, CONTROL_PLAIN, "EPERM") \
 	ATTACK(become_root, CONTROL_NAMESPACED, "EINVAL EPERM") \
 	ATTACK(raise_capability, CONTROL_NAMESPACED, "EPERM") \
+	ATTACK(root_by_exec, CONTROL_PLAIN, "EPERM") \
 	ATTACK(set_groups, CONTROL_ROOT, "EPERM") \
 	ATTACK(set_host_name, CONTROL_NAMESPACED, "EPERM") \
 	/* Processes. */ \

@@ -595,10 +595,58 @@ static void seen_from_outside(void)
 		snprintf(line, sizeof(line), "\nUid:\t%u\t%u\t%u\t%u\n", sandbox.uid, sandbox.uid, sandbox.uid, sandbox.uid);
 		verdict(&(struct attack){ .name = "Uid" }, sandbox.uid != 0 && status_holds(both[i], line), who);
 	}
+	/* An ordinary user's groups cannot be taken away: giving up one could give a right that it denies. */
+	if (geteuid() == 0)
+		verdict(&(struct attack){ .name = "Groups" }, status_holds(both[1], "\nGroups:\t \n"), "none");
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
 		verdict(&(struct attack){ .name = spaces[i] }, namespace_differs(both[1], spaces[i]), "namespace of its own");
 	sandbox_end(maker, &sandbox);
 	verdict(&(struct attack){ .name = "ended" }, kill(both[1], 0) < 0 && errno == ESRCH, "nothing is left");
+}
+
+/*
+ * What the host mounts beneath a shown folder after the start does not appear inside, even where the host's mounts are shared. In a
+ * mount namespace of its own, so that the machine's mounts stay as they are; as root only, since another's mounts are never shared
+ * with a sandbox.
+ */
+static int late_mount(void)
+{
+	static char *const env[] = { NULL };
+	char cat[] = "sh", c[] = "-c", line[] = "read x; test ! -e /ro/late/file", *argv[] = { cat, c, line, NULL };
+	const struct sandbox_mount mount_ro = { .host = place("ro"), .at = "/ro" };
+	const struct sandbox_plan plan = { .name = "late_mount", .argv = argv, .env = env, .mounts = &mount_ro, .mount_count = 1 };
+	struct sandbox sandbox = SANDBOX_NONE;
+	struct sandbox_fault fault;
+	struct pollfd ended;
+	int status = 1;
+
+	check("unshare", unshare(CLONE_NEWNS));
+	check("private", mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL));
+	check("late", mkdir(place("ro/late"), 0755));
+	check("bind", mount(place("ro"), place("ro"), NULL, MS_BIND, NULL));
+	check("shared", mount(NULL, place("ro"), NULL, MS_SHARED, NULL));
+	if (sandbox_start(maker, &plan, &sandbox, &fault) < 0)
+		return 1;
+	check("tmpfs", mount("none", place("ro/late"), "tmpfs", 0, NULL));
+	make_file("ro/late/file", "x", 0644);
+	check("write", write(sandbox.stdin_fd, "\n", 1));
+	ended = (struct pollfd){ .fd = sandbox.pidfd, .events = POLLIN };
+	poll(&ended, 1, -1);
+	sandbox_reap(maker, &sandbox, &status);
+	sandbox_end(maker, &sandbox);
+	return status;
+}
+
+static void late_mount_judge(void)
+{
+	int status;
+	pid_t pid = helper();
+
+	if (pid == 0)
+		_exit(late_mount());
+	waitpid(pid, &status, 0);
+	verdict(&(struct attack){ .name = "late_mount" }, WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		"a later mount of the host does not appear");
 }
 
 /* ---- */
@@ -613,9 +661,21 @@ static bool wanted(const char *name, char **names)
 	return false;
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+}
+
 static int run_all(const char *program, char **names)
 {
+	const struct sigaction handled = { .sa_handler = on_signal };
+	const gid_t group = ORDINARY_USER - 1;
 	struct sandbox_fault fault;
+
+	/* Things that a launcher may have and a sandbox must not: a supplementary group, a signal handler. */
+	if (geteuid() == 0)
+		check("setgroups", setgroups(1, &group));
+	check("sigaction", sigaction(SIGUSR1, &handled, NULL));
 
 	printf("# as user %u\n", (unsigned)geteuid());
 	if (sandbox_maker_new(&maker, &fault) < 0 || sandbox_probe(maker, &fault) < 0) {
@@ -625,6 +685,8 @@ static int run_all(const char *program, char **names)
 	world_make(program);
 	if (!names[0])
 		seen_from_outside();
+	if (!names[0] && geteuid() == 0)
+		late_mount_judge();
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
 		if (wanted(attacks[i].name, names))
 			attack_judge(&attacks[i]);
