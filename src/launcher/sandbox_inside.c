@@ -45,21 +45,6 @@ static int tie_to_launcher(const struct sandbox_inside *inside, struct sandbox_r
 	return 0;
 }
 
-/* As root: the launcher writes the map, then this process becomes the range's user, keeping its capabilities for now. */
-static int user_ranged(const struct sandbox_inside *inside, struct sandbox_report *report)
-{
-	char byte;
-
-	if (read(inside->go_fd, &byte, 1) != 1)
-		_exit(125);
-	if (syscall(SYS_setgroups, 0, NULL) < 0)
-		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot drop supplementary groups in the sandbox");
-	if (syscall(SYS_setresgid, inside->gid, inside->gid, inside->gid) < 0 ||
-	    syscall(SYS_setresuid, inside->uid, inside->uid, inside->uid) < 0)
-		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot take the sandbox's user");
-	return 0;
-}
-
 /* One line into a file of /proc/self. */
 static int self_write(const char *name, const char *line)
 {
@@ -75,6 +60,31 @@ static int self_write(const char *name, const char *line)
 	return n < 0 ? -errno : 0;
 }
 
+/* When the machine's memory runs out, a sandbox goes before the family and before what people run. */
+static int expendable(struct sandbox_report *report)
+{
+	int r = self_write("oom_score_adj", "500");
+
+	return r < 0 ? fail_other(report, -r, "make the processes the first to go when memory runs out") : 0;
+}
+
+/* As root: the launcher writes the map, then this process becomes the range's user, keeping its capabilities for now. */
+static int user_ranged(const struct sandbox_inside *inside, struct sandbox_report *report)
+{
+	char byte;
+
+	if (read(inside->go_fd, &byte, 1) != 1)
+		_exit(125);
+	if (expendable(report) < 0)
+		return -report->fault.error;
+	if (syscall(SYS_setgroups, 0, NULL) < 0)
+		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot drop supplementary groups in the sandbox");
+	if (syscall(SYS_setresgid, inside->gid, inside->gid, inside->gid) < 0 ||
+	    syscall(SYS_setresuid, inside->uid, inside->uid, inside->uid) < 0)
+		return sandbox_fail(report, SANDBOX_STAGE_USER, errno, "cannot take the sandbox's user");
+	return 0;
+}
+
 /*
  * As an ordinary user: the map is this user alone, under its own number, and supplementary groups can never be changed. The files
  * belong to root as long as the process is not dumpable; there is nothing of the launcher's in its memory that the same user could
@@ -87,6 +97,9 @@ static int user_single(const struct sandbox_inside *inside, struct sandbox_repor
 
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return fail_other(report, errno, "open the user map");
+	r = expendable(report);
+	if (r < 0)
+		return r;
 	r = self_write("setgroups", "deny");
 	snprintf(line, sizeof(line), "%u %u 1\n", inside->uid, inside->uid);
 	if (r == 0)

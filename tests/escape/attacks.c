@@ -501,8 +501,22 @@ static int see_host_root(void)
 	char line[4096], root[1024], point[1024];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*s %*s %*s %1023s %1023s", root, point) == 2 && strcmp(root, "/") == 0 && strcmp(point, "/") == 0 &&
-		    !strstr(line, " - tmpfs "))
+		if (sscanf(line, "%*s %*s %*s %1023s %1023s", root, point) == 2 && strcmp(root, "/") == 0 &&
+		    strcmp(point, "/") == 0 && !strstr(line, " - tmpfs "))
+			return ATTACK_SUCCEEDED;
+	return refused(ENOENT);
+}
+
+/* A mount on which set-user-ID files would count. Device nodes are mounts of one file each, which is no program. */
+static int mount_with_set_user_id(void)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	char line[4096], point[1024], options[1024];
+	struct stat st;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*s %*s %*s %1023s %1023s", point, options) == 2 && !strstr(options, "nosuid") &&
+		    stat(point, &st) == 0 && !S_ISCHR(st.st_mode))
 			return ATTACK_SUCCEEDED;
 	return refused(ENOENT);
 }

@@ -73,6 +73,7 @@ enum control {
 	ATTACK(run_set_user_id, CONTROL_UNPRIVILEGED, "EPERM") \
 	/* The view. */ \
 	ATTACK(see_host_root, CONTROL_PLAIN, "ENOENT") \
+	ATTACK(mount_with_set_user_id, CONTROL_PLAIN, "ENOENT") \
 	ATTACK(remount_writable, CONTROL_NAMESPACED, "EPERM") \
 	ATTACK(setattr_writable, CONTROL_NAMESPACED, "EPERM") \
 	ATTACK(unmount_mask, CONTROL_NAMESPACED, "EPERM") \

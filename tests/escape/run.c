@@ -554,6 +554,15 @@ static bool status_holds(pid_t pid, const char *line)
 	return io_read_file(AT_FDCWD, path, &text) == 0 && buf_add_char(&text, '\0') == 0 && strstr(text.ptr, line);
 }
 
+static bool oom_adjusted(pid_t pid)
+{
+	cleanup_buf struct buf text = BUF_INIT(64);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	return io_read_file(AT_FDCWD, path, &text) == 0 && slice_eq(buf_slice(&text), SLICE("500\n"));
+}
+
 static bool namespace_differs(pid_t pid, const char *name)
 {
 	char path[64], theirs[64] = "", ours[64] = "";
@@ -596,6 +605,7 @@ static void seen_from_outside(void)
 		verdict(&(struct attack){ .name = "Uid" }, sandbox.uid != 0 && status_holds(both[i], line), who);
 	}
 	/* An ordinary user's groups cannot be taken away: giving up one could give a right that it denies. */
+	verdict(&(struct attack){ .name = "expendable" }, oom_adjusted(both[1]), "goes first when memory runs out");
 	if (geteuid() == 0)
 		verdict(&(struct attack){ .name = "Groups" }, status_holds(both[1], "\nGroups:\t \n"), "none");
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)

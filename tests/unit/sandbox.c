@@ -251,6 +251,25 @@ static void a_mount_within_a_mount_leaves_no_trace(void **state)
 	assert_int_equal(rmdir(inner), 0);
 }
 
+/* Whoever wrote in the workspace last could have put a link where something else is to be shown. */
+static void a_mount_follows_no_link_inside(void **state)
+{
+	struct sandbox_mount mounts[2] = { { .host = "/usr/bin", .at = "/work/link" },
+					   { .host = folder, .at = "/work", .writable = true } };
+	char command[] = "true", link[300];
+	char *argv[] = { command, NULL };
+	const struct sandbox_plan plan = { .name = "test", .argv = argv, .env = no_env, .mounts = mounts, .mount_count = 2 };
+	struct sandbox sandbox = SANDBOX_NONE;
+	struct sandbox_fault fault = { 0 };
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(symlink("/tmp", link), 0);
+	assert_int_equal(sandbox_start(maker, &plan, &sandbox, &fault), -ELOOP);
+	assert_non_null(strstr(fault.text, "/usr/bin cannot be shown at /work/link: a part of that is a symbolic link inside"));
+	assert_int_equal(unlink(link), 0);
+}
+
 /* Starts with these mounts and command, which must fail; the sentence. */
 static const char *refusal(const char *command, const struct sandbox_mount *mount, const char *workdir, int expected)
 {
@@ -812,6 +831,7 @@ int main(void)
 		cmocka_unit_test(node_runs_with_threads_and_sockets),
 		cmocka_unit_test(mounts_show_what_they_say),
 		cmocka_unit_test(a_mount_within_a_mount_leaves_no_trace),
+		cmocka_unit_test(a_mount_follows_no_link_inside),
 		cmocka_unit_test(what_cannot_be_is_said_at_once),
 		cmocka_unit_test(a_strangers_link_is_not_followed),
 		cmocka_unit_test(a_project_stays_in_its_folder),
