@@ -137,12 +137,6 @@ houseTest('what is not carried is refused', oddPolicy(), async (house) => {
 	assertGranted((await client.call('echo', {text: 'on'})).result, 'on');
 });
 
-houseTest('a second initialize is refused', oddPolicy(), async (house) => {
-	const client = await house.openRaw('dev', 'odd');
-	const answer = await client.request('initialize', {protocolVersion: versions[0], capabilities: {}, clientInfo: {name: 'x', version: '1'}});
-	assert.ok(answer.error, JSON.stringify(answer));
-});
-
 houseTest('requests of a server to its client are not carried', oddPolicy(), async (house) => {
 	const client = await house.connect('dev', 'odd', {capabilities: {sampling: {}, roots: {}}});
 	assertGranted(await client.callTool({name: 'asks_client', arguments: {}}), '-32601');
@@ -175,14 +169,29 @@ for (const [name, bytes] of Object.entries(broken)) {
 	});
 }
 
-houseTest('malformed: a line without an end', oddPolicy(), async (house) => {
+houseTest('malformed: a line that does not end', oddPolicy(), async (house) => {
 	const other = await house.openRaw('dev', 'odd');
 	const client = await house.openRaw('dev', 'odd');
 	const megabyte = 'x'.repeat(1 << 20);
-	for (let i = 0; i < 64 && !client.ended && client.child.stdin.writable; i++)
+	for (let i = 0; i < 32; i++)
 		await client.write(megabyte);
+	assertGranted((await other.call('echo', {text: 'unharmed'})).result, 'unharmed');
+	// Nobody can be answered at its end, so the peer is closed.
+	await client.write('\n');
 	await client.closed;
 	assertGranted((await other.call('echo', {text: 'unharmed'})).result, 'unharmed');
+	assert.ok((await house.entries()).some(({kind}) => kind === 'peer.malformed'));
+});
+
+houseTest('malformed: a call that is too large is refused by its id, and the session goes on', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const id = client.nextId();
+	await client.write(`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"text":"`);
+	for (let i = 0; i < 16; i++)
+		await client.write('x'.repeat(1 << 20));
+	await client.write('"}}}\n');
+	assertRefused((await client.answer(id)).result, 'bad_arguments', 'arguments');
+	assertGranted((await client.call('echo', {text: 'on'})).result, 'on');
 });
 
 houseTest('arguments without one clear reading are refused, and the session goes on', oddPolicy(), async (house) => {
