@@ -52,12 +52,12 @@ houseTest('the real servers work through the official client', (house) => ({
 		files: npmServer('@modelcontextprotocol/server-filesystem', {args: ['/work'], workspace: house.folder('workspace')}),
 		memory: npmServer('@modelcontextprotocol/server-memory', {workspace: house.folder('memory'), env: {MEMORY_FILE_PATH: '/work/memory.jsonl'}}),
 	},
-	tools: {'files.*': {effect: 'write'}, 'memory.*': {effect: 'write'}},
-	agents: {dev: {allow: ['files.*', 'memory.*']}},
+	tools: Object.fromEntries(['files.read_text_file', 'files.write_file', 'memory.create_entities', 'memory.read_graph'].map((tool) => [tool, {effect: 'write'}])),
+	agents: {dev: {allow: ['files.read_text_file', 'files.write_file', 'memory.create_entities', 'memory.read_graph']}},
 }), async (house) => {
 	const files = await house.connect('dev', 'files', {capabilities: {roots: {listChanged: true}, sampling: {}}});
 	// listTools() makes the SDK check every later result against the tool's output schema.
-	assert.ok((await files.listTools()).tools.length >= 10);
+	assert.equal((await files.listTools()).tools.length, 2);
 	assertGranted(await files.callTool({name: 'write_file', arguments: {path: '/work/a.txt', content: 'héllo € 😀\n'}}));
 	const read = await files.callTool({name: 'read_text_file', arguments: {path: '/work/a.txt'}});
 	assertGranted(read, 'héllo € 😀');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import {houseTest, oddPolicy} from './lib/check.mjs';
+import {facts, houseTest, oddPolicy} from './lib/check.mjs';
 import {assertGranted, assertRefused, bawn, eventually, family, ownServer, servers, survivors} from './lib/house.mjs';
 import {RawClient} from './lib/raw.mjs';
 
@@ -14,7 +14,7 @@ function twoAgents(house) {
 	return {
 		version: 1,
 		servers: {odd: ownServer('odd.mjs', {workspace: house.folder('workspace'), timeout: '20s'})},
-		tools: {'odd.*': {effect: 'read'}},
+		tools: facts('odd', 'read'),
 		agents: {dev: {allow: ['odd.echo']}, ops: {allow: ['odd.*']}},
 	};
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
-import {houseTest} from './lib/check.mjs';
+import {facts, houseTest} from './lib/check.mjs';
 import {assertGranted, eventually, family, isRoot, ownServer, processTable, survivors, textOf} from './lib/house.mjs';
 
 const secret = 'the-secret-of-the-host';
@@ -18,7 +18,7 @@ function hostilePolicy(house, more = {}) {
 	return {
 		version: 1,
 		servers: {hostile: server},
-		tools: {'hostile.*': {effect: 'write'}},
+		tools: facts('hostile', 'write'),
 		agents: {dev: {allow: ['hostile.*']}},
 	};
 }

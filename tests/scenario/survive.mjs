@@ -6,12 +6,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {test} from 'node:test';
 import {spawn, spawnSync} from 'node:child_process';
-import {houseTest, oddPolicy} from '../e2e/lib/check.mjs';
+import {facts, houseTest, oddPolicy} from '../e2e/lib/check.mjs';
 import {House, assertGranted, bawn, eventually, family, isRoot, survivors} from '../e2e/lib/house.mjs';
 
 /** Every call writes, so that each acknowledged entry has been synced. */
 function writingPolicy(house) {
-	return {...oddPolicy()(house), tools: {'odd.*': {effect: 'write'}}};
+	return {...oddPolicy()(house), tools: facts('odd', 'write')};
 }
 
 /** Calls until one fails; gives back the entries that were acknowledged. */

@@ -20,12 +20,24 @@ export function houseTest(name, policy, body) {
 	});
 }
 
+const tools = {
+	odd: ['echo', 'anything', 'starts', 'rendezvous', 'progress', 'false_progress', 'never', 'cancellations', 'crash', 'abort', 'close', 'flood',
+		'other_id', 'twice', 'garbage', 'two_readings', 'deep', 'large', 'endless', 'not_a_result', 'rpc_error', 'asks_client', 'changes_tools',
+		'new_tool', 'strange'],
+	hostile: ['tcp', 'unix', 'listen', 'resolve', 'read', 'list', 'write', 'link', 'kill', 'environments', 'processes', 'descriptors', 'identity', 'run'],
+};
+
+/** The same effect for each tool of one of tests/e2e/servers. */
+export function facts(server, effect) {
+	return Object.fromEntries(tools[server].map((tool) => [`${server}.${tool}`, {effect}]));
+}
+
 /** One agent that may call everything of the odd server; its facts say `read`, so that nothing waits for the disk. */
 export function oddPolicy({args = [], timeout = '20s', allow = ['odd.*'], ...rest} = {}) {
 	return (house) => ({
 		version: 1,
 		servers: {odd: ownServer('odd.mjs', {args, timeout, workspace: house.folder('workspace')})},
-		tools: {'odd.*': {effect: 'read'}},
+		tools: facts('odd', 'read'),
 		agents: {dev: {allow}},
 		...rest,
 	});
