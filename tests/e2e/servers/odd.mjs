@@ -58,6 +58,11 @@ const tools = {
 	},
 	never: {run: (_, {notify}) => notify('notifications/message', {level: 'info', data: 'waiting'})},
 	cancellations: {run: () => text(JSON.stringify(cancelled.length))},
+	spin: {
+		run: () => {
+			for (;;);
+		},
+	},
 	crash: {run: () => process.exit(3)},
 	abort: {run: () => process.abort()},
 	close: {run: () => fs.closeSync(1)},
