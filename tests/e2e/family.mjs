@@ -37,7 +37,7 @@ houseTest('bawn serve: ready line, a second one is refused, SIGTERM ends it and 
 	assertGranted((await client.call('echo', {text: 'x'})).result);
 	const second = await house.run(['serve']);
 	assert.equal(second.code, 1, JSON.stringify(second));
-	assert.match(second.stderr, /bawn.*running already/);
+	assert.match(second.stderr, /bawn.*already/);
 	const members = family(server.pid);
 	assert.ok(members.length >= 7, `${members.length} processes`);
 	server.child.kill('SIGTERM');
@@ -95,6 +95,7 @@ for (const [how, reload] of [
 		const server = await house.serve();
 		const client = await house.openRaw('dev', 'odd');
 		assertGranted((await client.call('echo', {text: 'x'})).result);
+		assert.equal((await client.request('tools/list')).result.tools.length, 1);
 		assertRefused((await client.call('starts', {})).result, 'not_granted', 'grant');
 		// Half right: it grants more, and has an error. Nothing of it may be taken up.
 		const wrong = oddPolicy({allow: ['odd.echo', 'odd.starts']})(house);
