@@ -104,9 +104,12 @@ static void on_listed(struct gateway *g, uint64_t request, const struct json *re
 
 static void on_own_answer(struct gateway *g, uint64_t id, const struct jsonrpc_message *m)
 {
+	struct msg_server_alive alive = { .run = g->run };
 	char what[200];
 
-	if (m->kind == JSONRPC_ERROR) {
+	if (id == SERVER_ID_PING) /* an error is an answer, too */
+		channel_send(g->judge, MSG_server_alive, &alive);
+	else if (m->kind == JSONRPC_ERROR) {
 		snprintf(what, sizeof(what), "it refused %s: %.*s", id == SERVER_ID_INITIALIZE ? "initialize" : "tools/list",
 			 SLICE_ARG(bounded(json_get(m->error, SLICE("message")), 120)));
 		fault(g, what);

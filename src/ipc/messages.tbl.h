@@ -77,6 +77,7 @@ MESSAGE(server_listed, GATEWAY, JUDGE, SERVING, MANY,
 	U64(run) U64(request) TEXT(cursor, 1024) BYTES(tools, 4194304)) /* one page: packed array of definitions */
 MESSAGE(server_changed, GATEWAY, JUDGE, SERVING, MANY, U64(run))
 MESSAGE(server_asks, GATEWAY, JUDGE, SERVING, MANY, U64(run) TEXT(method, 128) BYTES(id, 1024)) /* id: packed */
+MESSAGE(server_alive, GATEWAY, JUDGE, SERVING, MANY, U64(run)) /* it answered the ping */
 MESSAGE(server_silent, GATEWAY, JUDGE, SERVING, MANY, U64(run)) /* its output has ended; soon it should have, too */
 MESSAGE(server_fault, GATEWAY, JUDGE, SERVING, MANY, U64(run) TEXT(what, 256))
 

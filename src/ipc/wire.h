@@ -7,7 +7,8 @@
 enum {
 	SERVER_ID_INITIALIZE = 1,
 	SERVER_ID_LIST_FIRST = 2, /* tools/list, one number after the other, then again from here */
-	SERVER_ID_LIST_LAST = 999,
+	SERVER_ID_LIST_LAST = 998,
+	SERVER_ID_PING = 999,
 	SERVER_ID_CALL_FIRST = 1000,
 };
 

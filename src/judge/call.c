@@ -340,8 +340,11 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	if (c->state == CALL_WAITING) {
 		refuse_as(c, "server_failed", "execute", "The server did not become ready in time; nothing was done.");
 	} else if (c->state == CALL_RUNNING) {
-		server_write_cancel(c->session->server, c->id, SLICE("timed out"));
+		struct server *server = c->session->server;
+
+		server_write_cancel(server, c->id, SLICE("timed out"));
 		fail(c, "The server did not answer in time; whether it acted is not known.");
+		server_probe(server);
 	}
 	/* While the entry is awaited there is nothing to give up: the audit process answers or ends. */
 }

@@ -174,6 +174,15 @@ int pen_call(struct pen *p, uint64_t id, struct slice tool, struct slice argumen
 	return finish(p, start, add(p, r, "}}"));
 }
 
+int pen_ping(struct pen *p)
+{
+	size_t start = p->out.len;
+	int r = add(p, 0, "{\"id\":");
+
+	r = add_u64(p, r, SERVER_ID_PING);
+	return finish(p, start, add(p, r, ",\"jsonrpc\":\"2.0\",\"method\":\"ping\"}"));
+}
+
 int pen_cancel(struct pen *p, uint64_t id, struct slice reason)
 {
 	size_t start = p->out.len;

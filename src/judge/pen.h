@@ -19,6 +19,7 @@ int pen_initialize(struct pen *pen);
 int pen_initialized(struct pen *pen);
 int pen_list_tools(struct pen *pen, uint32_t id, struct slice cursor);
 int pen_call(struct pen *pen, uint64_t id, struct slice tool, struct slice arguments, bool progress);
+int pen_ping(struct pen *pen);
 int pen_cancel(struct pen *pen, uint64_t id, struct slice reason);
 
 /* Answers a request of the server's own: ping with {}, anything else with "method not found". */

@@ -19,6 +19,7 @@ enum {
 	STABLE_NS_LOG2 = 35, /* a run longer than about 34 s ends the back-off */
 	PAGES_MAX = 64,
 	SILENT_MS = 500,
+	PING_MS = 5000,
 };
 
 struct server {
@@ -39,7 +40,8 @@ struct server {
 	bool shown_once;
 	uint32_t backoff_ms;
 	uint64_t ready_ns;
-	bool silent; /* its output has ended */
+	bool silent;  /* its output has ended */
+	bool probing; /* a ping is under way */
 	struct event *timer; /* next start, the end of the handshake's time, or of the time to end after its output has */
 	char sandbox_layers[1025];
 };
@@ -150,7 +152,7 @@ static void run_ended(struct server *s, const char *why, bool waiting)
 
 	s->state = SERVER_DOWN;
 	s->run = 0;
-	s->silent = false;
+	s->silent = s->probing = false;
 	s->pid = 0;
 	s->list_id = 0;
 	pen_free(s->pen);
@@ -225,6 +227,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (s->silent)
 		fault(s, "it closed its output");
+	else if (s->probing)
+		fault(s, "it does not answer any more");
 	else
 		fault(s, "it did not finish its handshake in time");
 }
@@ -483,6 +487,23 @@ void server_on_asks(struct server *s, const struct msg_server_asks *m)
 		return;
 	}
 	pen_answer(s->pen, &id, m->method);
+}
+
+void server_probe(struct server *s)
+{
+	if (s->state != SERVER_READY || s->probing || s->silent || pen_ping(s->pen) < 0)
+		return;
+	s->probing = true;
+	set_timer(s, PING_MS);
+}
+
+void server_on_alive(struct server *s, uint64_t run)
+{
+	if (run != s->run || !s->probing)
+		return;
+	s->probing = false;
+	if (!s->silent)
+		event_del(s->timer);
 }
 
 /* A server that ends closes its output first: it gets a moment to end, so that how it ended is what is recorded. */

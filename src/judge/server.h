@@ -36,6 +36,9 @@ const struct tool *server_tool(const struct server *server, struct slice name);
 int server_write_call(struct server *server, uint64_t call, struct slice tool, struct slice arguments, bool progress);
 int server_write_cancel(struct server *server, uint64_t call, struct slice reason);
 
+/* A call was given up: is the server still there? One that does not answer a ping either is ended and started anew. */
+void server_probe(struct server *server);
+
 /* Tells the gateway what the agent may see, when that has changed. */
 void server_show_tools(struct server *server);
 
@@ -54,5 +57,6 @@ void server_on_initialized(struct server *server, const struct msg_server_initia
 void server_on_listed(struct server *server, const struct msg_server_listed *m);
 void server_on_changed(struct server *server, uint64_t run);
 void server_on_asks(struct server *server, const struct msg_server_asks *m);
+void server_on_alive(struct server *server, uint64_t run);
 void server_on_silent(struct server *server, uint64_t run);
 void server_on_fault(struct server *server, const struct msg_server_fault *m);

@@ -252,6 +252,9 @@ static void on_gateway_message(void *ctx, struct channel *channel, struct messag
 	case MSG_server_asks:
 		server_on_asks(s->server, &m->server_asks);
 		break;
+	case MSG_server_alive:
+		server_on_alive(s->server, m->server_alive.run);
+		break;
 	case MSG_server_silent:
 		server_on_silent(s->server, m->server_silent.run);
 		break;
