@@ -324,24 +324,21 @@ static int run(const struct schema *schema, const struct json *value, struct pro
 
 int schema_validate(const struct schema *schema, const struct json *value, struct schema_fault *fault)
 {
-	struct problem problem = { 0 };
 	int r = run(schema, value, NULL);
+	const char *plain = r == -E2BIG ? "takes more work to check than is allowed" : "does not fit its schema";
+	struct problem problem = { 0 };
+	struct text what;
 
 	if (r == 0 || !fault)
 		return r;
-	*fault = (struct schema_fault){ 0 };
-	if (r == -E2BIG) {
-		struct text what = text_over(fault->what, sizeof(fault->what));
-
-		text_add(&what, "takes more work to check than is allowed");
-	} else if (r == -EINVAL) {
-		struct text what = text_over(problem.fault.what, sizeof(problem.fault.what));
-
-		/* Stays where the second run comes to its end without a text. */
-		text_add(&what, "does not fit its schema");
+	if (r == -EINVAL)
 		run(schema, value, &problem);
-		*fault = problem.fault;
+	/* Texts cost steps too: where the second run has not enough of them, it comes back without one. */
+	if (problem.fault.what[0] == '\0') {
+		what = text_over(problem.fault.what, sizeof(problem.fault.what));
+		text_add(&what, plain);
 	}
+	*fault = problem.fault;
 	return r;
 }
 

@@ -281,6 +281,49 @@ static void many_marks(void **state)
 	assert_int_equal(outcome(buf_slice(&text), buf_slice(&value)), -E2BIG);
 }
 
+/* An invalid value, and in front of it `spent` items that take a few steps each. */
+static int outcome_after(struct slice schema, unsigned spent)
+{
+	cleanup_buf struct buf value = BUF_INIT(4 << 20);
+
+	repeat(&value, "[[0", ",0", spent, "],-1]");
+	return outcome(schema, buf_slice(&value));
+}
+
+/* Saying what is wrong costs steps as well, and may be where they run out; the verdict stays, and some text is there. */
+static void texts_cost_steps(void **state)
+{
+	const struct slice schema = SLICE("{\"prefixItems\":[{\"items\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1,\"exclusiveMaximum\":1,"
+					  "\"minLength\":1,\"maxLength\":1,\"minItems\":1,\"maxItems\":1}},{\"anyOf\":[{\"const\":1},{\"const\":2}]}]}");
+	unsigned enough = 0, too_many = SCHEMA_STEPS / 4;
+
+	(void)state;
+	while (too_many - enough > 1) {
+		unsigned middle = enough + (too_many - enough) / 2;
+
+		if (outcome_after(schema, middle) == -EINVAL)
+			enough = middle;
+		else
+			too_many = middle;
+	}
+	assert_true(enough > SCHEMA_STEPS / 20);
+	assert_int_equal(outcome_after(schema, enough), -EINVAL);
+	assert_int_equal(outcome_after(schema, too_many), -E2BIG);
+}
+
+/* As many unions within each other as evaluation goes down, and each looks for the best text. */
+static void nested_unions(void **state)
+{
+	cleanup_buf struct buf text = BUF_INIT(1 << 20);
+
+	(void)state;
+	assert_int_equal(buf_add_str(&text, "{\"$ref\":\"#/$defs/d0\",\"$defs\":{"), 0);
+	for (unsigned i = 0; i < 490; i++)
+		assert_int_equal(buf_printf(&text, "\"d%u\":{\"anyOf\":[{\"$ref\":\"#/$defs/d%u\"}]},", i, i + 1), 0);
+	assert_int_equal(buf_add_str(&text, "\"d490\":{\"type\":\"null\"}}}"), 0);
+	assert_int_equal(outcome(buf_slice(&text), SLICE("1")), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +339,8 @@ int main(void)
 		cmocka_unit_test(every_step_counts),
 		cmocka_unit_test(permuted_members),
 		cmocka_unit_test(many_marks),
+		cmocka_unit_test(texts_cost_steps),
+		cmocka_unit_test(nested_unions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
