@@ -156,7 +156,10 @@ int main(int argc, char **argv)
 	int dir_fd;
 
 	snprintf(name, sizeof(name), "%s/bench-audit-XXXXXX", argc > 1 ? argv[1] : ".");
-	if (!mkdtemp(name) || (dir_fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!mkdtemp(name))
+		die(name);
+	dir_fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
 		die(name);
 	if (auditlog_open(dir_fd, &options, &log, NULL) < 0)
 		die("open");
