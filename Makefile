@@ -42,6 +42,7 @@ soak:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all
 	@tools/fuzz $(SOAK_SECONDS)
+	@BAWN_ROUNDS=200 $(BUILD)/tests/unit/unit-auditlog_crash
 	@BUILD=$(BUILD) node tests/scenario/soak.mjs $(SOAK_SECONDS)
 
 install: all
