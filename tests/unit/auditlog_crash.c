@@ -314,22 +314,24 @@ static void recovery_is_recorded_when_there_is_room_again(void **state)
 	folder_remove(dir_fd);
 }
 
+static bool write_text(const char *path, const char *text)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && io_write_all(fd, text, strlen(text)) == 0;
+}
+
 /* In a mount namespace of its own, so that nothing is left behind; as an ordinary user in a user namespace. */
 static bool own_mounts(void)
 {
-	char map[64];
-	unsigned uid = getuid();
-	int fd;
+	char users[64], groups[64];
 
-	if (unshare(CLONE_NEWNS) < 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-			return false;
-		snprintf(map, sizeof(map), "0 %u 1", uid);
-		fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || io_write_all(fd, map, strlen(map)) < 0)
-			return false;
-		close(fd);
-	}
+	snprintf(users, sizeof(users), "0 %u 1", (unsigned)getuid());
+	snprintf(groups, sizeof(groups), "0 %u 1", (unsigned)getgid());
+	if (unshare(CLONE_NEWNS) < 0 &&
+	    (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !write_text("/proc/self/setgroups", "deny") ||
+	     !write_text("/proc/self/uid_map", users) || !write_text("/proc/self/gid_map", groups)))
+		return false;
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", "/tmp", "tmpfs", 0, "size=512k") == 0;
 }
 
