@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 	char name[4096];
 	struct auditlog *log;
 	struct stat st;
-	int dir_fd;
+	int dir_fd = -1;
 
 	snprintf(name, sizeof(name), "%s/bench-audit-XXXXXX", argc > 1 ? argv[1] : ".");
 	if (!mkdtemp(name))
