@@ -242,6 +242,11 @@ export class House {
 		return stdout.split('\n').filter((line) => line).map((line) => JSON.parse(line));
 	}
 
+	/** The first entry for which `test` holds, once it is there: what no call waits for is written a moment later. */
+	recorded(test, what) {
+		return eventually(async () => (await this.entries()).find(test), `on the log: ${what}`);
+	}
+
 	/** Ends clients and family, checks that no process is left, and removes the folder. */
 	async close({leaveFolder = false} = {}) {
 		for (const client of this.#clients)
