@@ -1,7 +1,14 @@
 /* The short verbs that ask a running family for one thing. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
 
+#include "base/cleanup.h"
 #include "cli/control.h"
+
+enum { END_TRIES = 1000, END_WAIT_MS = 20 };
 
 int cli_reload(const struct cli_args *args)
 {
@@ -24,6 +31,25 @@ int cli_reload(const struct cli_args *args)
 	return r;
 }
 
+/* init holds the lock as long as it lives, and it ends last. */
+static int wait_for_end(const struct place *place)
+{
+	char path[PATH_MAX];
+	cleanup_fd int lock = -1;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", place->runtime) >= sizeof(path))
+		return cli_error(CLI_REFUSED, "a path is too long");
+	lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (lock < 0)
+		return CLI_OK; /* the folder went with the family */
+	for (int tries = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == END_TRIES)
+			return cli_error(CLI_REFUSED, "the family was told to end, but has not ended yet");
+		nanosleep(&(struct timespec){ .tv_nsec = END_WAIT_MS * 1000000L }, NULL);
+	}
+	return CLI_OK;
+}
+
 int cli_shutdown(const struct cli_args *args)
 {
 	struct control_answer answer;
@@ -37,5 +63,5 @@ int cli_shutdown(const struct cli_args *args)
 		return r;
 	r = answer.status;
 	control_answer_free(&answer);
-	return r;
+	return r == CLI_OK ? wait_for_end(&place) : r;
 }
