@@ -494,6 +494,25 @@ static int handle(struct reader *r, const yaml_event_t *e)
 	return 0;
 }
 
+/* libyaml says what it expected; people ask what to do. What is usually meant by a problem, or "". */
+static const char *syntax_hint(const char *problem)
+{
+	static const struct { const char *problem, *hint; } hints[] = {
+		{ "did not find expected key", " (is a line indented differently from its neighbours?)" },
+		{ "did not find expected '-' indicator", " (is a line indented differently from its neighbours?)" },
+		{ "mapping values are not allowed in this context", " (is this line indented too far, or is a text with a colon not quoted?)" },
+		{ "did not find expected alphabetic or numeric character", " (a string that begins with * or & is quoted)" },
+		{ "found unknown escape character", " (in \"...\" a backslash is written \\\\)" },
+		{ "could not find expected ':'", " (is a colon missing, or a line indented too far?)" },
+		{ "found character that cannot start any token", " (a string that begins with this character is quoted)" },
+	};
+
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (strcmp(problem, hints[i].problem) == 0)
+			return hints[i].hint;
+	return "";
+}
+
 static int syntax_fault(struct reader *r, const yaml_parser_t *p)
 {
 	size_t line, column, at = p->problem_mark.index;
@@ -509,7 +528,8 @@ static int syntax_fault(struct reader *r, const yaml_parser_t *p)
 	if (at < r->input.len && r->input.ptr[at] == '\t')
 		fault(r, &p->problem_mark, "not YAML: a tab cannot indent, use spaces");
 	else if (p->problem)
-		fault(r, &p->problem_mark, "not YAML: %s%s%s", p->problem, p->context ? " " : "", p->context ? p->context : "");
+		fault(r, &p->problem_mark, "not YAML: %s%s%s%s", p->problem, p->context ? " " : "", p->context ? p->context : "",
+		      syntax_hint(p->problem));
 	else
 		fault(r, &p->problem_mark, "not YAML");
 	return -EINVAL;
@@ -558,7 +578,8 @@ static int read_all(struct reader *r)
 	if (!yaml_parser_initialize(&p))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&p, (const unsigned char *)r->input.ptr, r->input.len);
+	/* An empty slice may have no pointer, which libyaml takes for a mistake of its caller and aborts. */
+	yaml_parser_set_input_string(&p, (const unsigned char *)(r->input.len ? r->input.ptr : ""), r->input.len);
 	result = read_events(r, &p);
 	yaml_parser_delete(&p);
 	if (result == 0 && r->documents == 0) {

@@ -142,6 +142,7 @@ static void each_refusal_has_its_own_message(void **state)
 {
 	(void)state;
 	refused_as(SLICE(""), "1:1: the file is empty");
+	refused_as(slice_of(NULL, 0), "1:1: the file is empty"); /* an empty buffer has no bytes at all */
 	refused_as(SLICE("# only a comment\n"), "1:1: the file is empty");
 	refused_as(SLICE("a: &x 1\n"), "1:4: the anchor \"&x\": anchors and aliases are not read: write the value out");
 	refused_as(
@@ -181,6 +182,10 @@ static void each_refusal_has_its_own_message(void **state)
 	refused_as(SLICE("a: 1\nb: \xff\n"), "2:4: not UTF-8 text (byte 0xff)");
 	refused_as(SLICE("a: \xed\xa0\x80"), "1:4: not UTF-8 text (byte 0xed)");
 	refused_as(SLICE("a:\n\tb: 1\n"), "2:1: not YAML: a tab cannot indent, use spaces");
+	refused_as(SLICE("a:\n  b: 1\n c: 2\n"), "3:2: not YAML: did not find expected key while parsing a block mapping (is a line indented "
+		   "differently from its neighbours?)");
+	refused_as(SLICE("a: \"^\\.md$\"\n"), "1:6: not YAML: found unknown escape character while parsing a quoted scalar (in \"...\" a "
+		   "backslash is written \\\\)");
 	refused_as(SLICE("a: [1, 2\n"), "2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence");
 	refused_as(SLICE("a: \"\\ud800\""),
 		   "1:7: not YAML: found invalid Unicode character escape code while parsing a quoted scalar");
