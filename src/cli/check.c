@@ -1,8 +1,12 @@
 /* bawn check: is a policy valid, and what in it deserves a second look? */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -44,6 +48,83 @@ static int add_look(void *ctx, const struct policy_look *look)
 
 	r->look_count++;
 	return r->json ? look_json(r, look) : look_text(r, look);
+}
+
+/* ---- what is not there: the one thing that the policy's text cannot say ---- */
+
+static int missing(struct report *r, uint32_t line, uint32_t column, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int missing(struct report *r, uint32_t line, uint32_t column, const char *format, ...)
+{
+	cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+	char line_text[3 * PATH_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line_text, sizeof(line_text), format, args);
+	va_end(args);
+	if (text_escape(&text, slice_str(line_text)) < 0 || buf_add_char(&text, '\0') < 0)
+		return -ENOMEM;
+	return add_look(r, &(struct policy_look){ .kind = LOOK_MISSING, .line = line, .column = column, .text = text.ptr });
+}
+
+static int missing_mount(struct report *r, const struct policy_server *s, const struct policy_mount *m)
+{
+	struct stat st;
+
+	if (stat(m->host, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? missing(r, m->line, m->column, "server %s: there is no %s", s->name, m->host) : 0;
+	if (strcmp(m->at, s->workdir) == 0 && !S_ISDIR(st.st_mode))
+		return missing(r, m->line, m->column, "server %s: %s is no folder, and the server starts in it", s->name, m->host);
+	return 0;
+}
+
+/* A word of the command that names a file in a mounted folder, most often the program's entry. */
+static int missing_word(struct report *r, const struct policy_server *s, const char *word)
+{
+	for (size_t i = 0; i < s->mount_count; i++) {
+		const struct policy_mount *m = &s->mounts[i];
+		size_t len = strlen(m->at);
+		char path[2 * PATH_MAX];
+
+		/* When the folder itself is missing, that was said. */
+		if (strncmp(word, m->at, len) != 0 || word[len] != '/' || access(m->host, F_OK) < 0)
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s%s", m->host, word + len) < sizeof(path) && access(path, F_OK) < 0 && errno == ENOENT)
+			return missing(r, s->line, s->column, "server %s: its command names %s, and there is no %s", s->name, word, path);
+	}
+	return 0;
+}
+
+static int missing_program(struct report *r, const struct policy_server *s)
+{
+	/* Where the sandbox looks, whatever PATH says. */
+	static const char *const folders[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
+	char path[PATH_MAX];
+
+	if (strchr(s->command[0], '/'))
+		return 0;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folders[i], s->command[0]) < sizeof(path) && access(path, X_OK) == 0)
+			return 0;
+	return missing(r, s->line, s->column, "server %s: there is no program %s in /usr/bin and the like; mount another by `files:` and name it by its path", s->name,
+		       s->command[0]);
+}
+
+static int look_for_missing(struct report *r, const struct policy *policy)
+{
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < policy_server_count(policy); i++) {
+		const struct policy_server *s = policy_server_at(policy, i);
+
+		for (size_t j = 0; e == 0 && j < s->mount_count; j++)
+			e = missing_mount(r, s, &s->mounts[j]);
+		e = e ? e : missing_program(r, s);
+		for (size_t j = 0; e == 0 && s->command[j]; j++)
+			e = missing_word(r, s, s->command[j]);
+	}
+	return e;
 }
 
 static size_t errors_in(const struct policy_problems *problems)
@@ -101,6 +182,8 @@ static int check(struct report *r, const struct place *place, struct slice yaml)
 
 	if (loaded == 0)
 		e = policy_review(policy, add_look, r);
+	if (loaded == 0 && e == 0)
+		e = look_for_missing(r, policy);
 	if (e == 0)
 		e = r->json ? print_json(r, policy, &problems) : print_text(r, policy, &problems);
 	policy_problems_free(&problems);

@@ -128,10 +128,11 @@ enum policy_look_kind {
 	LOOK_WRITABLE,    /* files of the host may be changed */
 	LOOK_HOME,        /* a whole home folder is seen */
 	LOOK_CREDENTIALS, /* a place where keys and tokens are kept is seen, or other programs' sockets */
+	LOOK_MISSING,     /* something of the host that the policy names is not there; told by who may look, not by policy_review() */
 	LOOK_KINDS,
 };
 
-/* "unattended", "wildcard", "no facts", "no effect", "writable", "home", "credentials". */
+/* "unattended", "wildcard", "no facts", "no effect", "writable", "home", "credentials", "missing". */
 const char *policy_look_name(enum policy_look_kind kind);
 
 struct policy_look {

@@ -19,7 +19,7 @@ const char *policy_look_name(enum policy_look_kind kind)
 	static const char *const names[LOOK_KINDS] = {
 		[LOOK_UNATTENDED] = "unattended",   [LOOK_WILDCARD] = "wildcard", [LOOK_NO_FACTS] = "no facts",
 		[LOOK_NO_EFFECT] = "no effect",     [LOOK_WRITABLE] = "writable", [LOOK_HOME] = "home",
-		[LOOK_CREDENTIALS] = "credentials",
+		[LOOK_CREDENTIALS] = "credentials", [LOOK_MISSING] = "missing",
 	};
 
 	return kind < LOOK_KINDS ? names[kind] : "";
