@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/control.h"
 #include "parse/json.h"
 
@@ -13,42 +14,69 @@ static struct slice text_of(const struct json *object, const char *name)
 	return v && (v->type == JSON_STRING || v->type == JSON_NUMBER) ? v->text : SLICE("-");
 }
 
-/* The layers as one phrase: every member that is set, numbers and texts with their value. */
+static bool flag(const struct json *layers, const char *name)
+{
+	return json_is(json_get(layers, slice_str(name)), JSON_TRUE);
+}
+
+/* A number or a hexadecimal set without its leading zeros: nothing is left of naught. */
+static struct slice number_of(const struct json *layers, const char *name)
+{
+	struct slice text = text_of(layers, name);
+
+	while (text.len && text.ptr[0] == '0')
+		text = slice_of(text.ptr + 1, text.len - 1);
+	return text;
+}
+
+static void print_namespaces(const struct json *list)
+{
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (list->items[i].type == JSON_STRING)
+			printf("%s%.*s", i ? " " : ", ns: ", SLICE_ARG(list->items[i].text));
+}
+
+/*
+ * The layers in a phrase that fits beside the process in 100 columns: what is there that should be, in a fixed order, and in capitals what is
+ * there that should not be. Everything that was measured is in --json.
+ */
 static void print_layers(const struct json *layers)
 {
-	const char *comma = "";
+	struct slice seccomp = number_of(layers, "seccomp"), landlock = number_of(layers, "landlock"), caps = number_of(layers, "capabilities");
 
-	for (uint32_t i = 0; layers && i < layers->count; i++) {
-		const struct json_member *m = &layers->members[i];
-
-		if (m->value.type == JSON_TRUE)
-			printf("%s%.*s", comma, SLICE_ARG(m->name));
-		else if (m->value.type == JSON_NUMBER || m->value.type == JSON_STRING)
-			printf("%s%.*s %.*s", comma, SLICE_ARG(m->name), SLICE_ARG(m->value.text));
-		else if (m->value.type == JSON_ARRAY && m->value.count) {
-			printf("%s%.*s", comma, SLICE_ARG(m->name));
-			for (uint32_t k = 0; k < m->value.count; k++)
-				if (m->value.items[k].type == JSON_STRING)
-					printf(" %.*s", SLICE_ARG(m->value.items[k].text));
-		} else
-			continue;
-		comma = ", ";
-	}
-	printf("\n");
+	printf("%s", seccomp.len ? "seccomp" : "NO SECCOMP");
+	if (landlock.len)
+		printf(", landlock %.*s", SLICE_ARG(landlock));
+	printf("%s%s", flag(layers, "no_new_privs") ? ", no-new-privs" : ", NEW PRIVILEGES", flag(layers, "dumpable") ? ", DUMPABLE" : "");
+	print_namespaces(json_get_type(layers, SLICE("namespaces"), JSON_ARRAY));
+	printf(", caps: %.*s", SLICE_ARG(caps.len ? caps : SLICE("none")));
 }
 
 static void print_processes(const struct json *list)
 {
-	printf("\n%-9s %8s %8s  %s\n", "process", "pid", "restarts", "confined by");
+	printf("\n%-9s %7s  %s\n", "process", "pid", "confined by");
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct json *p = &list->items[i];
+		struct slice restarts = number_of(p, "restarts");
 
-		printf("%-9.*s %8.*s %8.*s  ", SLICE_ARG(text_of(p, "name")), SLICE_ARG(text_of(p, "pid")), SLICE_ARG(text_of(p, "restarts")));
+		printf("%-9.*s %7.*s  ", SLICE_ARG(text_of(p, "name")), SLICE_ARG(text_of(p, "pid")));
 		if (json_is(json_get(p, SLICE("ready")), JSON_TRUE))
 			print_layers(json_get_type(p, SLICE("layers"), JSON_OBJECT));
 		else
-			printf("starting\n");
+			printf("starting");
+		if (restarts.len)
+			printf(", RESTARTED %.*s", SLICE_ARG(restarts));
+		printf("\n");
 	}
+}
+
+/* A folder that came with a project may be named anything. */
+static void print_path(const char *title, struct slice path)
+{
+	cleanup_buf struct buf line = BUF_INIT(65536);
+
+	if (text_escape(&line, path) == 0)
+		printf("%-9s %.*s\n", title, (int)line.len, line.ptr);
 }
 
 static void print_names(const char *title, const struct json *list)
@@ -89,7 +117,8 @@ static int print_status(const struct cli_args *args, struct slice members)
 		printf("%.*s\n", (int)text.len, text.ptr);
 		return CLI_OK;
 	}
-	printf("policy    %.*s\nstate     %.*s\n", SLICE_ARG(text_of(&status, "policy")), SLICE_ARG(text_of(&status, "state")));
+	print_path("policy", text_of(&status, "policy"));
+	print_path("state", text_of(&status, "state"));
 	print_names("servers", json_get_type(&status, SLICE("servers"), JSON_ARRAY));
 	print_names("agents", json_get_type(&status, SLICE("agents"), JSON_ARRAY));
 	print_processes(json_get_type(&status, SLICE("processes"), JSON_ARRAY));
