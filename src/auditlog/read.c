@@ -162,13 +162,25 @@ static bool member_is(const struct json *entry, struct slice name, struct slice 
 	return value && (value->type == JSON_STRING || value->type == JSON_NUMBER) && slice_eq(value->text, wanted);
 }
 
+/* A tool is meant by its own name, or by `server.tool` as the policy writes it. */
+static bool tool_is(const struct json *entry, struct slice wanted)
+{
+	const struct json *server = json_get_type(entry, SLICE("server"), JSON_STRING);
+	size_t len = server ? server->text.len : 0;
+
+	if (member_is(entry, SLICE("tool"), wanted))
+		return true;
+	return server && wanted.len > len + 1 && slice_starts(wanted, server->text) && wanted.ptr[len] == '.' &&
+	       member_is(entry, SLICE("tool"), slice_of(wanted.ptr + len + 1, wanted.len - len - 1));
+}
+
 bool auditlog_matches(const struct auditlog_filter *filter, const struct auditlog_entry *entry)
 {
 	const struct json *kind = json_get(&entry->value, SLICE("kind"));
 
 	return entry->seq >= filter->since && slice_starts(kind->text, filter->kind) &&
 	       member_is(&entry->value, SLICE("agent"), filter->agent) &&
-	       member_is(&entry->value, SLICE("session"), filter->session) && member_is(&entry->value, SLICE("tool"), filter->tool);
+	       member_is(&entry->value, SLICE("session"), filter->session) && tool_is(&entry->value, filter->tool);
 }
 
 /* Hashes the first `size` entries, each into the range of the path that it belongs to. */

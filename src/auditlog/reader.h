@@ -38,7 +38,8 @@ int auditlog_next(struct auditlog_reader *reader, struct auditlog_entry *ret_ent
 
 /* An empty slice and 0 mean: any. */
 struct auditlog_filter {
-	struct slice agent, session, tool;
+	struct slice agent, session;
+	struct slice tool; /* "read_text_file" or "files.read_text_file" */
 	struct slice kind; /* this one, or those that begin so */
 	uint64_t since; /* from this number on */
 };

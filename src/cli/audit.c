@@ -17,7 +17,7 @@ enum {
 	LIMIT_MOST = 10000000,
 	LINE_MAX_BYTES = 1 << 20,        /* an entry is at most 64 KiB, escaped at most eight times as long */
 	SHOWN_MAX = 64 << 20,            /* one entry with its arguments, escaped */
-	SUMMARY_TEXT = 120,              /* bytes of one text on a line of the list */
+	SUMMARY_TEXT = 240,              /* bytes of one text on a line of the list */
 	ARGUMENTS_ARENA = 512 << 20,
 	ROOT_TEXT = 45,                  /* base64 of a hash, and NUL */
 };
@@ -94,25 +94,44 @@ static int add_summary(struct buf *out, const struct json *entry)
 	return r == 0 ? buf_add_char(out, '\n') : r;
 }
 
+/* To the second: the list is for the eye, and a line is long. */
+static int add_time(struct buf *out, struct slice time)
+{
+	static const size_t to_the_second = sizeof("2026-01-02T03:04:05") - 1;
+
+	if (time.len <= to_the_second || time.ptr[to_the_second] != '.')
+		return add_column(out, time, to_the_second + 1);
+	return text_escape(out, slice_of(time.ptr, to_the_second)) ? -ENOMEM : buf_add_str(out, "Z ");
+}
+
+/* What it is about, as the policy names it: server.tool, else the server, else one of Bawn's processes. */
+static int add_what(struct buf *out, const struct json *entry)
+{
+	struct slice server = text_member(entry, "server"), tool = text_member(entry, "tool");
+	int r = buf_add_slice(out, server.len ? server : text_member(entry, tool.len ? "tool" : "process"));
+
+	if (r == 0 && server.len && tool.len)
+		r = buf_add_char(out, '.') || buf_add_slice(out, tool) ? -ENOMEM : 0;
+	return r;
+}
+
 static int add_line(struct buf *out, const struct auditlog_entry *entry)
 {
-	struct slice what = text_member(&entry->value, "tool");
 	int r = buf_printf(out, "%7llu ", (unsigned long long)entry->seq);
+	cleanup_buf struct buf what = BUF_INIT(LINE_MAX_BYTES);
 
-	if (what.len == 0)
-		what = text_member(&entry->value, "server");
-	if (what.len == 0)
-		what = text_member(&entry->value, "process");
 	if (r == 0)
-		r = add_column(out, text_member(&entry->value, "time"), 27);
+		r = add_what(&what, &entry->value);
 	if (r == 0)
-		r = add_column(out, text_member(&entry->value, "kind"), 16);
+		r = add_time(out, text_member(&entry->value, "time"));
+	if (r == 0)
+		r = add_column(out, text_member(&entry->value, "kind"), 18);
 	if (r == 0)
 		r = add_column(out, text_member(&entry->value, "session"), 4);
 	if (r == 0)
 		r = add_column(out, text_member(&entry->value, "agent"), 12);
 	if (r == 0)
-		r = add_column(out, what, 28);
+		r = add_column(out, buf_slice(&what), 26);
 	return r == 0 ? add_summary(out, &entry->value) : r;
 }
 
@@ -125,7 +144,9 @@ static int print_entry(const struct auditlog_entry *entry, bool json)
 		r = buf_add_slice(&out, entry->text) < 0 || buf_add_char(&out, '\n') < 0 ? -ENOMEM : 0;
 	else
 		r = add_line(&out, entry);
-	return r < 0 || !print(&out) ? cli_error(CLI_REFUSED, "cannot print") : CLI_OK;
+	if (r < 0)
+		return cli_error(CLI_REFUSED, "cannot print entry %llu: %s", (unsigned long long)entry->seq, strerror(-r));
+	return print(&out) ? CLI_OK : CLI_REFUSED; /* why not is said at the end, for all commands */
 }
 
 /* The newest `limit` numbers that match, in a ring; or, without a limit, each is printed as it is found. */
@@ -318,8 +339,10 @@ static int show(const struct cli_args *args)
 		status = cli_error(CLI_REFUSED, "%s; `bawn audit verify` says more", fault.what);
 	else if (r == 0)
 		status = cli_error(CLI_REFUSED, "there is no entry %llu", (unsigned long long)seq);
-	else if ((cli_has(args, OPTION_json) ? add_shown_json(&out, &entry) : add_shown(&out, &entry)) < 0 || !print(&out))
-		status = cli_error(CLI_REFUSED, "cannot print");
+	else if ((r = cli_has(args, OPTION_json) ? add_shown_json(&out, &entry) : add_shown(&out, &entry)) < 0)
+		status = cli_error(CLI_REFUSED, "cannot print entry %llu: %s", (unsigned long long)seq, strerror(-r));
+	else if (!print(&out))
+		status = CLI_REFUSED;
 	else if (entry.arguments_state == ARGUMENTS_WRONG)
 		status = CLI_REFUSED;
 	auditlog_reader_free(reader);
@@ -365,14 +388,16 @@ static void print_verified(const struct auditlog_verified *v)
 {
 	char root[ROOT_TEXT];
 
-	printf("%llu entries, root %s, %llu checkpoints verified\n", (unsigned long long)v->entries, root_text(v, root),
-	       (unsigned long long)v->checkpoints);
+	printf("%llu %s, root %s, %llu %s verified\n", (unsigned long long)v->entries, v->entries == 1 ? "entry" : "entries",
+	       root_text(v, root), (unsigned long long)v->checkpoints, v->checkpoints == 1 ? "checkpoint" : "checkpoints");
 	if (v->signed_entries < v->entries)
-		printf("the newest %llu entries are not signed for yet\n", (unsigned long long)(v->entries - v->signed_entries));
+		printf("of these, the newest %llu not signed for yet\n", (unsigned long long)(v->entries - v->signed_entries));
 	if (v->erased)
-		printf("the arguments of %llu entries were erased\n", (unsigned long long)v->erased);
+		printf("arguments erased: of %llu\n", (unsigned long long)v->erased);
 	if (v->findings)
-		printf("%llu findings\n", (unsigned long long)v->findings);
+		printf("something is WRONG: %llu finding%s above\n", (unsigned long long)v->findings, v->findings == 1 ? "" : "s");
+	else
+		printf("nothing is wrong\n");
 }
 
 static void print_verified_json(const struct auditlog_verified *v, const struct buf *findings)

@@ -459,6 +459,40 @@ static void entries_are_found_by_number_and_by_field(void **state)
 	folder_remove(dir_fd);
 }
 
+static void a_tool_is_found_as_the_policy_names_it(void **state)
+{
+	static const struct { struct slice wanted; bool found; } cases[] = {
+		{ SLICE(""), true },	    { SLICE("read.all"), true }, { SLICE("files.read.all"), true },   { SLICE("files."), false },
+		{ SLICE("files"), false },  { SLICE("all"), false },	 { SLICE("files.read.al"), false },   { SLICE("file.read.all"), false },
+		{ SLICE("filesread.all"), false }, { SLICE("files.read.all."), false }, { SLICE("other.read.all"), false },
+	};
+	struct json_member members[] = {
+		{ .name = SLICE("server"), .value = { .type = JSON_STRING, .text = SLICE("files") } },
+		{ .name = SLICE("tool"), .value = { .type = JSON_STRING, .text = SLICE("read.all") } },
+	};
+	struct json fields = { .type = JSON_OBJECT, .count = 2, .members = members };
+	struct auditlog_reader *reader;
+	struct auditlog_entry entry;
+	int dir_fd = folder_make();
+	struct auditlog *log = folder_open(dir_fd);
+	uint64_t seq;
+
+	(void)state;
+	assert_int_equal(auditlog_append(log, SLICE("call.intent"), &fields, slice_of(NULL, 0), &seq), 0);
+	assert_int_equal(auditlog_reader_open(dir_fd, &reader, NULL), 0);
+	auditlog_reader_seek(reader, seq);
+	assert_int_equal(auditlog_next(reader, &entry, NULL), 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct auditlog_filter filter = { .tool = cases[i].wanted };
+
+		if (auditlog_matches(&filter, &entry) != cases[i].found)
+			fail_msg("--tool %.*s", SLICE_ARG(cases[i].wanted));
+	}
+	auditlog_reader_free(reader);
+	auditlog_close(log);
+	folder_remove(dir_fd);
+}
+
 static void an_entry_is_proven_against_a_checkpoint(void **state)
 {
 	cleanup_buf struct buf note = BUF_INIT(NOTE_MAX);
@@ -552,6 +586,7 @@ int main(void)
 		cmocka_unit_test(one_process_writes),
 		cmocka_unit_test(opening_goes_on_where_it_ended),
 		cmocka_unit_test(entries_are_found_by_number_and_by_field),
+		cmocka_unit_test(a_tool_is_found_as_the_policy_names_it),
 		cmocka_unit_test(an_entry_is_proven_against_a_checkpoint),
 		cmocka_unit_test(a_thread_syncs_many_at_once),
 	};
