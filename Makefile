@@ -19,6 +19,7 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	@tools/deps build
 	@meson setup $(BUILD) --prefix=$(PREFIX)
+	@echo '$(PREFIX)' >$(BUILD)/prefix
 
 demo:
 	@tools/deps build test
@@ -45,7 +46,10 @@ soak:
 	@BAWN_ROUNDS=200 $(BUILD)/tests/unit/unit-auditlog_crash
 	@BUILD=$(BUILD) node tests/scenario/soak.mjs $(SOAK_SECONDS)
 
+# The build folder may be of an earlier make, with another PREFIX. Nothing is rebuilt when it is the same: this may be root's turn.
 install: all
+	@test "$$(cat $(BUILD)/prefix 2>/dev/null)" = '$(PREFIX)' || \
+		{ meson configure $(BUILD) --prefix=$(PREFIX) && ninja -C $(BUILD) && echo '$(PREFIX)' >$(BUILD)/prefix; }
 	@meson install -C $(BUILD) --no-rebuild
 
 clean:
