@@ -297,10 +297,15 @@ static int open_log(struct audit *a)
 		r = auditlog_open(FD_FIRST_EXTRA, NULL, &a->log, &fault);
 	}
 	/* A log that is wrong stays wrong; anything else, a full disk say, may be over when init tries again. */
-	if (r == -EBADMSG)
-		child_fatal(&a->child, fault.what);
-	else if (r < 0)
+	if (r == -EBADMSG) {
+		char line[sizeof(fault.what) + 160];
+
+		snprintf(line, sizeof(line), "%s (`bawn audit verify` says more; to begin a new record, move the folder audit of the state folder away, "
+			 "and keep it)", fault.what);
+		child_fatal(&a->child, line);
+	} else if (r < 0) {
 		log_error("the log cannot be opened: %s", fault.what);
+	}
 	return r;
 }
 

@@ -8,17 +8,34 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/place.h"
+#include "init/policy_file.h"
+#include "policy/policy.h"
 
 enum { TOKEN_RANDOM = 32, HASH_LEN = crypto_hash_sha256_BYTES };
 
 static const char token_prefix[] = "bawn_agent_";
 
-
 static bool agent_name_ok(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len >= 1 && len <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len;
+	return len >= 1 && len <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+/* A token for nobody is most often a slip of the pen. It is made all the same: the policy may be written later. */
+static void warn_if_unknown(const struct place *place, const char *name)
+{
+	struct policy_options options = { .project = slice_str(place->project), .base = slice_str(place->base), .home = slice_str(place->home) };
+	cleanup_buf struct buf yaml = BUF_INIT(POLICY_FILE_MAX);
+	struct policy_problems problems = { 0 };
+	struct policy *policy = NULL;
+
+	if (io_read_file(AT_FDCWD, place->policy, &yaml) < 0)
+		return;
+	if (policy_load(buf_slice(&yaml), &options, &policy, &problems) == 0 && !policy_agent_exists(policy, slice_str(name)))
+		cli_error(0, "warning: %s has no agent \"%s\"", place->policy, name);
+	policy_problems_free(&problems);
+	policy_free(policy);
 }
 
 /* Random bytes as text, told from other tokens by its beginning; one line. */
@@ -78,6 +95,7 @@ static int agent_new(const struct cli_args *args, const struct place *place, con
 	if (r != CLI_OK)
 		return r;
 	printf("wrote %s; a running family takes it up with `bawn reload`\n", path);
+	warn_if_unknown(place, name);
 	text_hex(hash, sizeof(hash), line);
 	line[2 * HASH_LEN] = '\n';
 	return write_agent_file(place->state, name, "sha256", slice_of(line, sizeof(line)), path);
@@ -91,7 +109,7 @@ int cli_agent(const struct cli_args *args)
 	if (!args->operands[0] || strcmp(args->operands[0], "new") != 0 || !args->operands[1])
 		return cli_error(CLI_USAGE, "usage: bawn agent new NAME");
 	if (!agent_name_ok(args->operands[1]))
-		return cli_error(CLI_USAGE, "an agent's name is 1 to 64 letters, digits, \"_\" or \"-\"");
+		return cli_error(CLI_USAGE, "an agent's name is 1 to 64 of a-z, 0-9, \"_\" and \"-\", as in the policy");
 	r = place_find(args, NULL, &place);
 	if (r == CLI_OK)
 		r = place_make(&place);

@@ -27,6 +27,8 @@ int cli_reload(const struct cli_args *args)
 		fprintf(stderr, "%.*s%s", (int)answer.text.len, answer.text.ptr, answer.text.ptr[answer.text.len - 1] == '\n' ? "" : "\n");
 	if (r != CLI_OK)
 		cli_error(r, "the policy is kept as it was");
+	else
+		printf("the policy is in force as the file says now\n");
 	control_answer_free(&answer);
 	return r;
 }

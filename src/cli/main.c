@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +86,9 @@ static int help(void)
 	printf("usage: bawn COMMAND [OPTION...]\n\nBawn stands between an AI agent and the tools that it calls.\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		printf("  %-9s %-19s %s\n", commands[i].name, commands[i].operands, commands[i].what);
-	printf("\n`bawn COMMAND --help` shows a command's options; bawn(1) and its fellows say more.\n"
-	       "exit status: 0; 1 refused, or found wrong; 2 wrong usage, or an unknown agent, server or verb\n");
+	printf("\n`bawn COMMAND --help` shows a command's options; bawn(1) says more.\n"
+	       "exit status: 0 done; 1 refused, or something is wrong; 2 wrong usage, or an\n"
+	       "agent, a server or a command that is not known\n");
 	return CLI_OK;
 }
 
@@ -120,6 +122,24 @@ static int find_option(const struct command *c, struct slice given)
 	return -1;
 }
 
+static void unknown_option(const struct command *c, const char *word, struct slice name)
+{
+	const char *names[OPTION_COUNT], *near;
+	char meant[64] = "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (c->takes & 1ULL << i)
+			names[count++] = options[i].name;
+	near = text_nearest(name, names, count);
+	if (near)
+		snprintf(meant, sizeof(meant), " (did you mean \"--%s\"?)", near);
+	for (char *at = meant; *at; at++)
+		if (*at == '_')
+			*at = '-';
+	cli_error(0, "%s has no option \"%s\"%s; see `bawn %s --help`", c->name, word, meant, c->name);
+}
+
 /* One "--name", "--name=value" or "--name value"; the number of words it took, or 0 with the line printed. */
 static int parse_option(const struct command *c, char **word, struct cli_args *args)
 {
@@ -128,7 +148,7 @@ static int parse_option(const struct command *c, char **word, struct cli_args *a
 	int option = find_option(c, name);
 
 	if (option < 0) {
-		cli_error(0, "%s has no option \"%s\"; see `bawn %s --help`", c->name, word[0], c->name);
+		unknown_option(c, word[0], name);
 		return 0;
 	}
 	if (args->value[option]) {
@@ -163,6 +183,9 @@ static int parse_and_run(const struct command *c, char **words)
 			if (!taken)
 				return CLI_USAGE;
 			words += taken;
+		} else if (strcmp(*words, "-h") == 0) {
+			args.value[OPTION_help] = "";
+			words++;
 		} else if (operands < c->most && (*words)[0] != '-') {
 			args.operands[operands++] = *words++;
 		} else {
@@ -172,6 +195,14 @@ static int parse_and_run(const struct command *c, char **words)
 	if (cli_has(&args, OPTION_help))
 		return help_command(c);
 	return c->run(&args);
+}
+
+/* What was printed has to have arrived: a list on a full disk is no list. */
+static int flushed(int status)
+{
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return cli_error(status == CLI_OK ? CLI_REFUSED : status, "standard output could not be written: %s", strerror(errno));
+	return status;
 }
 
 /* How init starts the others; nobody else has a reason to. */
@@ -196,7 +227,7 @@ int main(int argc, char **argv)
 		return run_process(argv[2]);
 	if (argc < 2)
 		return cli_error(CLI_USAGE, "no command; see `bawn --help`");
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 		return help();
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bawn " BAWN_VERSION "\n");
@@ -205,7 +236,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COMMANDS; i++) {
 		names[i] = commands[i].name;
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return parse_and_run(&commands[i], argv + 2);
+			return flushed(parse_and_run(&commands[i], argv + 2));
 	}
 	near = text_nearest(slice_str(argv[1]), names, COMMANDS);
 	return cli_error(CLI_USAGE, "unknown command \"%s\"%s%s%s; see `bawn --help`", argv[1], near ? " (did you mean \"" : "", near ? near : "",

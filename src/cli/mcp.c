@@ -223,7 +223,7 @@ static int read_token(const struct cli_args *args, const struct place *place, st
 	if (r < 0)
 		return cli_error(CLI_USAGE, "cannot read %s: %s", named, strerror(-r));
 	if (stat(named, &st) < 0 || (st.st_mode & 077))
-		return cli_error(CLI_USAGE, "%s can be read by others; make it 0600", named);
+		return cli_error(CLI_USAGE, "%s can be read by others; close it with `chmod 600 %s`", named, named);
 	while (out->len && out->ptr[out->len - 1] == '\n')
 		out->len--;
 	return CLI_OK;
@@ -231,13 +231,30 @@ static int read_token(const struct cli_args *args, const struct place *place, st
 
 /* ---- the verb ---- */
 
-static int report_refusal(const struct control_answer *a)
+/* What the family cannot know of the refusal: what was on the command line, and which file there was none of. */
+static void add_hint(const struct control_answer *a, const struct cli_args *args, const struct place *place, bool token, char hint[PATH_MAX + 256])
+{
+	const char *agent = args->value[OPTION_agent];
+
+	hint[0] = '\0';
+	if (strcmp(a->code, "not_recorded") == 0)
+		snprintf(hint, PATH_MAX + 256, " (the record is in %s/audit)", place->state);
+	if (strcmp(a->code, "unknown_agent") != 0)
+		return;
+	if (!agent)
+		snprintf(hint, PATH_MAX + 256, "; the policy %s has several agents: name one with --agent", place->policy);
+	else if (!token)
+		snprintf(hint, PATH_MAX + 256, "; there is no token in %s/agents/%.64s.token: if the policy has this agent, make one with `bawn agent new %.64s`, then "
+			 "`bawn reload`", place->config, agent, agent);
+}
+
+static int report_refusal(const struct control_answer *a, const char *hint)
 {
 	char entry[48] = "";
 
 	if (a->entry)
 		snprintf(entry, sizeof(entry), " (entry %llu)", (unsigned long long)a->entry);
-	return cli_error(a->status, "%s%s: %.*s", a->code, entry, (int)a->text.len, a->text.ptr);
+	return cli_error(a->status, "%s%s: %.*s%s", a->code, entry, (int)a->text.len, a->text.len ? a->text.ptr : "", hint);
 }
 
 /* Asks until the family can say yes or no: one that has just restarted a process cannot yet. */
@@ -266,6 +283,7 @@ static int run_session(const struct cli_args *args, const struct place *place, s
 {
 	struct msg_cli_session m = { .agent = slice_str(args->value[OPTION_agent]), .server = slice_str(args->value[OPTION_server]), .token = token };
 	struct control_answer answer;
+	char hint[PATH_MAX + 256];
 	struct end in, out;
 	int pair[2], r;
 
@@ -283,7 +301,10 @@ static int run_session(const struct cli_args *args, const struct place *place, s
 	fd_close(&in.give);
 	fd_close(&out.give);
 	fd_close(&pair[1]);
-	r = answer.status == CLI_OK ? CLI_OK : report_refusal(&answer);
+	if (answer.status != CLI_OK) {
+		add_hint(&answer, args, place, token.len != 0, hint);
+		r = report_refusal(&answer, hint);
+	}
 	control_answer_free(&answer);
 	if (r != CLI_OK)
 		return r;
@@ -298,6 +319,8 @@ int cli_mcp(const struct cli_args *args)
 	int r = place_find(args, NULL, &place);
 
 	signal(SIGPIPE, SIG_IGN);
+	if (r == CLI_OK && isatty(STDIN_FILENO))
+		cli_error(0, "this speaks MCP on standard input and output, for a client that starts it; Ctrl-D ends it (see `bawn mcp --help`)");
 	if (r == CLI_OK)
 		r = read_token(args, &place, &token);
 	return r == CLI_OK ? run_session(args, &place, buf_slice(&token)) : r;

@@ -147,15 +147,15 @@ int place_find(const struct cli_args *args, const char *named, struct place *p)
 }
 
 /* The last folder must be the user's own, and closed to others: in /tmp somebody else may have been there first. */
-static int own_folder(const char *path)
+static int own_folder(const char *path, const char *variable)
 {
 	struct stat st;
 	int r = io_make_folders(path);
 
 	if (r < 0)
-		return cli_error(CLI_REFUSED, "cannot make %s: %s", path, strerror(-r));
+		return cli_error(CLI_REFUSED, "cannot make %s: %s (%s sets another place)", path, strerror(-r), variable);
 	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-		return cli_error(CLI_REFUSED, "%s must be a folder of your own with mode 0700", path);
+		return cli_error(CLI_REFUSED, "%s must be a folder of your own that nobody else can enter (`chmod 700` makes it so)", path);
 	return CLI_OK;
 }
 
@@ -167,10 +167,10 @@ int place_make(const struct place *p)
 	memcpy(parent, p->runtime, sizeof(parent));
 	slash = strrchr(parent, '/');
 	*slash = '\0';
-	r = own_folder(parent);
+	r = own_folder(parent, "XDG_RUNTIME_DIR");
 	if (r == CLI_OK)
-		r = own_folder(p->runtime);
-	return r == CLI_OK ? own_folder(p->state) : r;
+		r = own_folder(p->runtime, "XDG_RUNTIME_DIR");
+	return r == CLI_OK ? own_folder(p->state, "XDG_STATE_HOME") : r;
 }
 
 struct init_options place_options(const struct place *p)

@@ -297,21 +297,26 @@ void server_on_sandbox_failed(struct judge *judge, const struct msg_sandbox_fail
 	snprintf(why, sizeof(why), "The server could not be started: %.*s", SLICE_ARG(m->why));
 	log_warning("server %s: %s", s->name, why);
 	record_event(s, "server.fault", why);
-	run_ended(s, "The server could not be started; the operator finds the reason in bawn status and on the record.", true);
+	run_ended(s, "The server could not be started; `bawn audit list --kind server` says why to whoever runs Bawn.", true);
 }
 
 void server_on_sandbox_ended(struct judge *judge, const struct msg_sandbox_ended *m)
 {
 	struct server *s = find_run(judge, m->sandbox);
+	char how[129], why[256] = "The server ended; whether it acted is not known.";
 	bool early;
-	char how[129];
 
 	if (!s)
 		return;
 	snprintf(how, sizeof(how), "%.*s", SLICE_ARG(m->how));
 	record_event(s, "server.exit", how);
 	early = s->state != SERVER_READY;
-	run_ended(s, "The server ended; whether it acted is not known.", early);
+	if (early) {
+		log_warning("server %s ended before it was ready: %s; what it printed is in servers/%s.log of the state folder", s->name, how, s->name);
+		snprintf(why, sizeof(why), "The server ended before it was ready; `bawn audit list --kind server` says how to whoever runs Bawn, and "
+			 "servers/%s.log, in the state folder that `bawn status` names, what it printed.", s->name);
+	}
+	run_ended(s, why, early);
 }
 
 void server_on_launcher_lost(struct judge *judge)

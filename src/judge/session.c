@@ -93,7 +93,9 @@ static const struct policy_server *choose_server(const struct policy *policy, co
 	}
 	if (found && (name.len || usable == 1))
 		return found;
-	if (name.len)
+	if (!usable)
+		snprintf(why, 512, "agent %s may use no server: no allow or ask rule of the policy is for a tool of one", agent);
+	else if (name.len)
 		snprintf(why, 512, "there is no server \"%.*s\" that agent %s may use; it may use: %.*s", SLICE_ARG(name), agent,
 			 (int)names.len, names.len ? names.ptr : "");
 	else
