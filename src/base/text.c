@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 int32_t utf8_next(struct slice s, size_t *at)
 {
@@ -148,6 +149,29 @@ int text_escape(struct buf *out, struct slice s)
 			return r;
 	}
 	return 0;
+}
+
+void text_vformat(char *out, size_t size, const char *format, va_list args)
+{
+	int len = vsnprintf(out, size, format, args);
+	size_t end;
+
+	if (len < 0)
+		out[0] = '\0';
+	if (len < 0 || (size_t)len < size)
+		return;
+	for (end = size - 4; end > 0 && ((unsigned char)out[end] & 0xc0) == 0x80; end--)
+		;
+	memcpy(out + end, "...", 4);
+}
+
+void text_format(char *out, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vformat(out, size, format, args);
+	va_end(args);
 }
 
 enum { NEAREST_MAX = 64 };

@@ -1,6 +1,7 @@
 /* Text helpers: strict UTF-8, range-checked numbers, hex, safe display, spelling distance. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -29,6 +30,13 @@ int text_unhex(struct slice s, void *ret_bytes, size_t len);
  * 0 or a buf error.
  */
 int text_escape(struct buf *out, struct slice s);
+
+/*
+ * snprintf for a text that travels or is recorded: what does not fit is cut between two characters, never within one, and ends in "...".
+ * `size` is at least 4.
+ */
+void text_format(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void text_vformat(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 /* The candidate nearest in spelling to `word` when it is near enough to be meant (Levenshtein <= 2 and < half), else NULL. */
 const char *text_nearest(struct slice word, const char *const *candidates, size_t count);

@@ -31,6 +31,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "init/family.h"
 #include "init/policy_file.h"
 #include "parse/fields.h"
@@ -349,7 +350,7 @@ void family_on_message(struct member *m, struct message *message)
 
 	switch ((int)message->type) {
 	case MSG_fatal:
-		snprintf(why, sizeof(why), "%s: %.*s", process_name(m->role), SLICE_ARG(message->fatal.why));
+		text_format(why, sizeof(why), "%s: %.*s", process_name(m->role), SLICE_ARG(message->fatal.why));
 		family_fail(f, why);
 		break;
 	case MSG_policy_result:

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum {
 	BACKOFF_FIRST_MS = 100,
@@ -287,7 +288,7 @@ void family_on_misbehaved(struct family *f, const struct msg_misbehaved *message
 
 	if (!m)
 		return;
-	snprintf(why, sizeof(why), "killed, for it broke the rules of its channel: %.*s", SLICE_ARG(message->why));
+	text_format(why, sizeof(why), "killed, for it broke the rules of its channel: %.*s", SLICE_ARG(message->why));
 	family_record(f, "process.misbehaved", m, why);
 	member_kill(m);
 }

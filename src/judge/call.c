@@ -122,7 +122,7 @@ static void not_recorded(struct call *c, const char *why)
 {
 	c->verdict.code = "not_recorded";
 	c->verdict.stage = "record";
-	snprintf(c->verdict.why, sizeof(c->verdict.why), "Nothing was done, because the record cannot be written (%s). Try again later.", why);
+	text_format(c->verdict.why, sizeof(c->verdict.why), "Nothing was done, because the record cannot be written (%s). Try again later.", why);
 	answer_refused(c, 1000);
 }
 
@@ -165,7 +165,7 @@ static void refuse_as(struct call *c, const char *code, const char *stage, const
 	c->verdict.code = code;
 	c->verdict.stage = stage;
 	va_start(args, format);
-	vsnprintf(c->verdict.why, sizeof(c->verdict.why), format, args);
+	text_vformat(c->verdict.why, sizeof(c->verdict.why), format, args);
 	va_end(args);
 	refuse(c);
 }
@@ -294,7 +294,7 @@ static void fail(struct call *c, const char *why)
 {
 	c->verdict.code = "server_failed";
 	c->verdict.stage = "execute";
-	snprintf(c->verdict.why, sizeof(c->verdict.why), "%s", why);
+	text_format(c->verdict.why, sizeof(c->verdict.why), "%s", why);
 	answer_refused(c, 0);
 	record_outcome(c, SLICE("server_failed"), 0, (struct slice){ 0 }, slice_str(c->verdict.why));
 	call_free(c);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "judge/call.h"
 #include "judge/pen.h"
 #include "judge/record.h"
@@ -294,7 +295,7 @@ void server_on_sandbox_failed(struct judge *judge, const struct msg_sandbox_fail
 
 	if (!s)
 		return;
-	snprintf(why, sizeof(why), "The server could not be started: %.*s", SLICE_ARG(m->why));
+	text_format(why, sizeof(why), "The server could not be started: %.*s", SLICE_ARG(m->why));
 	log_warning("server %s: %s", s->name, why);
 	record_event(s, "server.fault", why);
 	run_ended(s, "The server could not be started; `bawn audit list --kind server` says why to whoever runs Bawn.", true);
@@ -354,7 +355,7 @@ static void fault(struct server *s, const char *what)
 {
 	char why[400];
 
-	snprintf(why, sizeof(why), "The server broke the protocol: %s.", what);
+	text_format(why, sizeof(why), "The server broke the protocol: %s.", what);
 	record_event(s, "server.fault", what);
 	kill_run(s);
 	run_ended(s, why, s->state != SERVER_READY);

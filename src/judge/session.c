@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "judge/call.h"
 #include "judge/record.h"
 #include "judge/server.h"
@@ -94,12 +95,12 @@ static const struct policy_server *choose_server(const struct policy *policy, co
 	if (found && (name.len || usable == 1))
 		return found;
 	if (!usable)
-		snprintf(why, 512, "agent %s may use no server: no allow or ask rule of the policy is for a tool of one", agent);
+		text_format(why, 512, "agent %s may use no server: no allow or ask rule of the policy is for a tool of one", agent);
 	else if (name.len)
-		snprintf(why, 512, "there is no server \"%.*s\" that agent %s may use; it may use: %.*s", SLICE_ARG(name), agent,
+		text_format(why, 512, "there is no server \"%.*s\" that agent %s may use; it may use: %.*s", SLICE_ARG(name), agent,
 			 (int)names.len, names.len ? names.ptr : "");
 	else
-		snprintf(why, 512, "agent %s may use several servers; name one with --server: %.*s", agent, (int)names.len,
+		text_format(why, 512, "agent %s may use several servers; name one with --server: %.*s", agent, (int)names.len,
 			 names.len ? names.ptr : "");
 	return NULL;
 }

@@ -16,8 +16,7 @@ sentence(struct sandbox_report *report, enum sandbox_stage stage, int error, con
 {
 	report->stage = (uint32_t)stage;
 	report->fault.error = error;
-	if (vsnprintf(report->fault.text, sizeof(report->fault.text), format, args) < 0)
-		report->fault.text[0] = '\0';
+	text_vformat(report->fault.text, sizeof(report->fault.text), format, args);
 }
 
 int sandbox_fail(struct sandbox_report *report, enum sandbox_stage stage, int error, const char *format, ...)

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "base/text.h"
+
 struct json json_u64(struct arena *arena, uint64_t n)
 {
 	char *text = arena_printf(arena, "%" PRIu64, n);
@@ -20,7 +22,10 @@ void fields_json(struct fields *f, const char *name, struct json value)
 
 void fields_text(struct fields *f, const char *name, struct slice text)
 {
-	if (text.len)
+	/* Half a character here would be a malformed message further on. */
+	if (!utf8_valid(text))
+		f->failed = true;
+	else if (text.len)
 		fields_json(f, name, json_text(text));
 }
 

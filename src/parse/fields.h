@@ -9,7 +9,7 @@ struct fields {
 	struct arena *arena; /* holds number texts; names and slices given in stay borrowed */
 	struct json_member members[FIELDS_MAX];
 	uint32_t count;
-	bool failed; /* too many members, or no memory */
+	bool failed; /* too many members, a text that is not UTF-8, or no memory */
 };
 
 #define FIELDS_INIT(in_arena) ((struct fields){ .arena = (in_arena) })

@@ -74,6 +74,25 @@ static void display_shows_what_hides(void **state)
 	assert_true(slice_eq(buf_slice(&b), SLICE("a\\x1b[2J\\u{202e}b\\\\\\xffé\\u{e0021}")));
 }
 
+static void cut_text_ends_in_a_whole_character(void **state)
+{
+	char out[16];
+
+	(void)state;
+	for (size_t before = 0; before < 8; before++) {
+		text_format(out, sizeof(out), "%.*s%s", (int)before, "xxxxxxxx", "\u00e9\u20ac\U0001f600\u00e9\u20ac\U0001f600");
+		assert_true(utf8_valid(slice_str(out)));
+		assert_true(strlen(out) >= 12);
+		assert_string_equal(out + strlen(out) - 3, "...");
+	}
+	text_format(out, sizeof(out), "%s", "123456789012345");
+	assert_string_equal(out, "123456789012345");
+	text_format(out, sizeof(out), "%s", "1234567890123456");
+	assert_string_equal(out, "123456789012...");
+	text_format(out, sizeof(out), "%s", "");
+	assert_string_equal(out, "");
+}
+
 static void hex_round_trips(void **state)
 {
 	unsigned char bytes[3] = { 0, 0xab, 0xff }, back[3];
@@ -106,6 +125,7 @@ int main(void)
 		cmocka_unit_test(utf8_is_strict),
 		cmocka_unit_test(numbers_are_read_once_and_in_range),
 		cmocka_unit_test(display_shows_what_hides),
+		cmocka_unit_test(cut_text_ends_in_a_whole_character),
 		cmocka_unit_test(hex_round_trips),
 		cmocka_unit_test(nearest_word),
 	};

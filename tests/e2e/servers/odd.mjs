@@ -37,6 +37,7 @@ const tools = {
 		run: ({text: value}) => text(value),
 	},
 	anything: {run: (args) => text(JSON.stringify(args))},
+	integers: {inputSchema: {type: 'object', additionalProperties: {type: 'integer'}}, run: (args) => text(JSON.stringify(args))},
 	starts: {run: () => text(fs.readFileSync(marks, 'utf8').trim().split('\n').length.toString())},
 	rendezvous: {
 		inputSchema: {type: 'object', properties: {name: {type: 'string'}, size: {type: 'integer'}}, required: ['name', 'size']},
