@@ -26,12 +26,18 @@ int child_begin(enum process self, const struct channel_ops *ops, void *ctx, str
 	return 0;
 }
 
+static bool may_send(const struct child *child, enum message_type type)
+{
+	return message_rule(type)->senders & 1U << child->self;
+}
+
 void child_fatal(struct child *child, const char *why)
 {
 	struct msg_fatal fatal = { .why = slice_str(why) };
 
 	log_error("%s", why);
-	channel_send(child->init, MSG_fatal, &fatal);
+	if (may_send(child, MSG_fatal))
+		channel_send(child->init, MSG_fatal, &fatal);
 }
 
 void child_misbehaved(struct child *child, enum process peer, uint64_t session, const char *why)
@@ -39,7 +45,7 @@ void child_misbehaved(struct child *child, enum process peer, uint64_t session, 
 	struct msg_misbehaved m = { .role = (uint8_t)peer, .session = session, .why = slice_str(why) };
 
 	log_error("the channel to %s broke: %s", process_name(peer), why);
-	if (peer != PROCESS_INIT && child->init)
+	if (peer != PROCESS_INIT && child->init && may_send(child, MSG_misbehaved))
 		channel_send(child->init, MSG_misbehaved, &m);
 }
 

@@ -26,10 +26,13 @@ int child_confine(struct child *child, const struct confine_plan *plan);
 int child_confine_self(struct child *child, const struct confine_plan *plan);
 int child_ready(struct child *child);
 
-/* A sibling broke the rules of its channel: says so in the log and to init, which kills it. `session` is 0 but for a gateway. */
+/*
+ * A sibling broke the rules of its channel: says so in the log and to init, which kills it. `session` is 0 but for a gateway. A gateway itself
+ * only logs it: init takes no such word from it.
+ */
 void child_misbehaved(struct child *child, enum process peer, uint64_t session, const char *why);
 
-/* The process cannot go on, and a restart would not help: tells init why. The process must exit. */
+/* The process cannot go on, and a restart would not help: tells init why (a gateway: its log). The process must exit. */
 void child_fatal(struct child *child, const char *why);
 
 /* Handles events until event_base_loopbreak or loopexit; then sends what is queued for init. The exit status. */

@@ -21,10 +21,11 @@ MESSAGE(peer, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVIN
 MESSAGE(peer_quiet, INIT, JUDGE | GATEWAY, SETUP | SERVING, MANY,
 	U64(session) FD(channel)) /* a second channel from the judge to the gateway, which wakes nobody: for call_running */
 MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
-MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP | SERVING, ONCE,
+/* These two end others, so a gateway, which strangers' bytes may have taken over, cannot say them: when it cannot go on, it ends. */
+MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE, INIT, SETUP | SERVING, ONCE,
 	TEXT(why, 1024)) /* the process cannot go on, and a restart would not help */
 
-MESSAGE(misbehaved, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SERVING, MANY,
+MESSAGE(misbehaved, JUDGE | AUDIT | LAUNCHER | CONSOLE, INIT, SERVING, MANY,
 	U8(role) U64(session) TEXT(why, 256)) /* that sibling broke a channel's rules: init kills it, and records it */
 
 /* ---- the policy ---- */

@@ -517,6 +517,44 @@ static void unknown_types_are_refused(void **state)
 	assert_int_equal(message_decode((enum message_type)0xffff, SLICE(""), NULL, 0, &m, &why), -EBADMSG);
 }
 
+/* A gateway reads strangers' bytes: what it may say reaches its own session, and never ends another process. */
+static void gateway_reaches_its_session_only(void **state)
+{
+	static const struct {
+		enum message_type type;
+		unsigned receivers;
+	} permitted[] = {
+		{ MSG_ready, 1U << PROCESS_INIT },
+		{ MSG_session_end, 1U << PROCESS_JUDGE },
+		{ MSG_call_propose, 1U << PROCESS_JUDGE },
+		{ MSG_call_malformed, 1U << PROCESS_JUDGE },
+		{ MSG_call_cancel, 1U << PROCESS_JUDGE },
+		{ MSG_call_outcome, 1U << PROCESS_JUDGE },
+		{ MSG_agent_fault, 1U << PROCESS_JUDGE },
+		{ MSG_server_initialized, 1U << PROCESS_JUDGE },
+		{ MSG_server_listed, 1U << PROCESS_JUDGE },
+		{ MSG_server_changed, 1U << PROCESS_JUDGE },
+		{ MSG_server_asks, 1U << PROCESS_JUDGE },
+		{ MSG_server_alive, 1U << PROCESS_JUDGE },
+		{ MSG_server_silent, 1U << PROCESS_JUDGE },
+		{ MSG_server_fault, 1U << PROCESS_JUDGE },
+	};
+
+	(void)state;
+	for (unsigned type = 0; type < MESSAGE_COUNT; type++) {
+		const struct message_rule *rule = message_rule((enum message_type)type);
+		unsigned receivers = 0;
+
+		for (size_t i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++)
+			if (permitted[i].type == type)
+				receivers = permitted[i].receivers;
+		if (rule->senders & 1U << PROCESS_GATEWAY)
+			assert_int_equal(rule->receivers, receivers);
+		else
+			assert_int_equal(receivers, 0);
+	}
+}
+
 static void lists_are_made_and_walked(void **state)
 {
 	char a[] = "node", b[] = "", c[] = "é";
@@ -552,6 +590,7 @@ int main(void)
 		cmocka_unit_test(encoder_refuses_what_the_decoder_would),
 		cmocka_unit_test(encoder_keeps_the_buffers_maximum),
 		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(gateway_reaches_its_session_only),
 		cmocka_unit_test(lists_are_made_and_walked),
 	};
 
