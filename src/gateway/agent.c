@@ -13,7 +13,6 @@ enum {
 	QUEUE_MAX = 64 * 1024 * 1024,  /* bytes that wait for an agent that does not read */
 	QUEUE_HIGH = 1024 * 1024,      /* from here on the server is not read */
 	ARENA_MAX = 512 * 1024 * 1024, /* of one message's tree */
-	FAULTS_MAX = 100,              /* unreadable but addressed messages, before the session ends */
 	LISTS_MAX = 64,
 	PROPOSED_MAX = 32, /* calls, between two looks into the quiet channel */
 };
@@ -25,8 +24,10 @@ static const struct json_limits agent_limits = { .bytes = LINE_AGENT_MAX, .depth
 static void sent(struct gateway *g)
 {
 	writer_send(g->agent_out);
-	if (writer_queued(g->agent_out) > QUEUE_HIGH)
-		server_pause(g, true);
+	if (writer_queued(g->agent_out) > QUEUE_HIGH) {
+		g->agent_slow = true;
+		pace(g);
+	}
 }
 
 /* What could not be queued is lost, and with it the agent's trust in its answers: the session ends. */
@@ -224,6 +225,7 @@ static void on_tools_call(struct gateway *g, const struct jsonrpc_message *m)
 		channel_send(g->judge, MSG_call_malformed, &bad);
 	} else {
 		propose.arguments = buf_slice(&packed);
+		g->undecided += p->undecided = packed.len;
 		channel_send(g->judge, MSG_call_propose, &propose);
 	}
 	/* So that it never fills while a server takes its time. */
@@ -231,8 +233,7 @@ static void on_tools_call(struct gateway *g, const struct jsonrpc_message *m)
 		g->proposed = 0;
 		channel_drain(g->quiet);
 	}
-	if (g->call_count >= SESSION_CALLS_MAX)
-		reader_pause(g->agent_in, true);
+	pace(g);
 }
 
 static void on_cancelled(struct gateway *g, const struct jsonrpc_message *m)
@@ -241,13 +242,13 @@ static void on_cancelled(struct gateway *g, const struct jsonrpc_message *m)
 	struct msg_call_cancel cancel = { 0 };
 	struct pending *p = id && jsonrpc_id_valid(id) ? calls_find_id(g, id) : NULL;
 
-	if (!p)
+	if (!p || p->cancelled)
 		return; /* answered already, or never asked */
 	cancel.call = p->call;
 	if (reason && reason->text.len <= 256 && (reason->text.len == 0 || !memchr(reason->text.ptr, '\0', reason->text.len)))
 		cancel.reason = reason->text;
+	p->cancelled = true;
 	channel_send(g->judge, MSG_call_cancel, &cancel);
-	calls_remove(g, p);
 }
 
 void agent_on_refused(struct gateway *g, const struct msg_call_refused *m)
@@ -260,6 +261,11 @@ void agent_on_refused(struct gateway *g, const struct msg_call_refused *m)
 
 	if (!p)
 		return;
+	if (p->cancelled) {
+		calls_remove(g, p);
+		agent_end_if_idle(g);
+		return;
+	}
 	line = arena_printf(&arena, "%.*s (entry %llu): %.*s", SLICE_ARG(m->code), (unsigned long long)m->entry, SLICE_ARG(m->why));
 	fields_text(&meta, "bawn/code", m->code);
 	fields_u64(&meta, "bawn/entry", m->entry);
@@ -336,7 +342,7 @@ static void fault(struct gateway *g, const char *what)
 	struct msg_agent_fault m = { .what = slice_str(what) };
 
 	channel_send(g->judge, MSG_agent_fault, &m);
-	if (++g->faults >= FAULTS_MAX)
+	if (++g->faults >= SESSION_FAULTS_MAX)
 		agent_end(g, "the agent sends what cannot be read");
 }
 
@@ -424,7 +430,8 @@ static void on_drained(void *ctx)
 {
 	struct gateway *g = ctx;
 
-	server_pause(g, false);
+	g->agent_slow = false;
+	pace(g);
 	agent_end_if_idle(g);
 }
 

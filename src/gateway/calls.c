@@ -55,6 +55,7 @@ struct pending *calls_add(struct gateway *g, const struct json *id, const struct
 	p->next = g->calls;
 	g->calls = p;
 	g->call_count++;
+	pace(g);
 	return p;
 }
 
@@ -82,7 +83,13 @@ void calls_remove(struct gateway *g, struct pending *gone)
 			break;
 		}
 	g->call_count--;
+	calls_decided(g, gone);
 	pending_free(gone);
-	if (g->call_count < SESSION_CALLS_MAX && g->agent_in)
-		reader_pause(g->agent_in, false);
+	pace(g);
+}
+
+void calls_decided(struct gateway *g, struct pending *p)
+{
+	g->undecided -= p->undecided;
+	p->undecided = 0;
 }

@@ -16,6 +16,8 @@ struct pending {
 	uint64_t call;  /* its number towards judge and server */
 	uint64_t entry; /* of its intent */
 	bool running;   /* the judge has let it through */
+	bool cancelled; /* its agent wants no answer any more; it is kept until the judge has done with it */
+	size_t undecided; /* bytes of its arguments, until it is running */
 	struct json id, progress; /* the agent's; texts owned; `progress` is JSON_NULL when none is wanted */
 };
 
@@ -43,7 +45,11 @@ struct gateway {
 	struct pending *calls;
 	size_t call_count;
 	uint64_t next_call;
-	unsigned proposed; /* since the quiet channel was last read */
+	unsigned proposed;  /* since the quiet channel was last read */
+	size_t undecided; /* bytes, all calls together */
+
+	bool agent_slow;          /* what was written to the agent waits for it to read */
+	struct event *pace_timer; /* pending while somebody waits for the judge */
 
 	/* the server's side */
 	struct reader *server_in;
@@ -82,10 +88,17 @@ void agent_end_if_idle(struct gateway *g);
 
 void server_begin(struct gateway *g, struct msg_server_output *m);
 void server_end(struct gateway *g);
-void server_pause(struct gateway *g, bool pause);
 
 /* The judge has given up a call. A server that is in the middle of a message which is too large already is given up as well: the next answer could not be told from its rest. */
 void server_on_given_up(struct gateway *g);
+
+/* ---- pace.c ---- */
+
+/*
+ * Neither stranger is read faster than the judge takes what comes of it, nor the server faster than the agent. To be called whenever
+ * something has changed that may hold one of them, or let it go on.
+ */
+void pace(struct gateway *g);
 
 /* ---- calls.c ---- */
 
@@ -94,6 +107,9 @@ struct pending *calls_add(struct gateway *g, const struct json *id, const struct
 struct pending *calls_find(const struct gateway *g, uint64_t call);
 struct pending *calls_find_id(const struct gateway *g, const struct json *id);
 void calls_remove(struct gateway *g, struct pending *p);
+
+/* The judge has decided it, or given it up: its arguments wait no longer. */
+void calls_decided(struct gateway *g, struct pending *p);
 
 /* A request that is only an id. NULL when there is no memory. */
 struct pending *pending_new(const struct json *id, const struct json *progress);

@@ -1,9 +1,10 @@
 /*
  * Theory of operation
  *
- * One gateway serves one session. It parses what the agent says (agent.c) and what the session's server says (server.c), and hands both on to
- * the judge as decoded messages; what comes back from the server it screens before the agent gets it. calls.c matches answers to questions. stream.c
- * does the reading and writing. It answers initialize, ping and tools/list itself, from what the judge told it.
+ * One gateway serves one session. It parses what the agent says (agent.c) and what the session's server says (server.c), and hands
+ * both on to the judge as decoded messages; what comes back from the server it screens before the agent gets it. calls.c matches
+ * answers to questions; pace.c holds back whoever is faster than the judge; stream.c does the reading and writing. It answers
+ * initialize, ping and tools/list itself, from what the judge told it.
  *
  * Security
  *
@@ -35,6 +36,7 @@ static void on_running(struct gateway *g, const struct msg_call_running *m)
 		return; /* cancelled meanwhile */
 	p->running = true;
 	p->entry = m->entry;
+	calls_decided(g, p);
 }
 
 static void on_quiet(void *ctx, struct channel *channel, struct message *m)
@@ -90,15 +92,6 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 	event_base_loopbreak(g->loop);
 }
 
-/* The agent is read only once there is a judge to tell. */
-static void begin_if_complete(struct gateway_process *p)
-{
-	struct gateway *g = &p->gateway;
-
-	if (g->judge && g->quiet && g->agent_in)
-		reader_pause(g->agent_in, false);
-}
-
 static void on_init(void *ctx, struct channel *channel, struct message *m)
 {
 	static const struct channel_ops ops = { on_judge, on_judge_broken }, quiet = { on_quiet, on_quiet_broken };
@@ -113,15 +106,14 @@ static void on_init(void *ctx, struct channel *channel, struct message *m)
 			agent_end(g, "out of memory");
 			return;
 		}
-		reader_pause(g->agent_in, true);
-		begin_if_complete(p);
+		pace(g); /* the agent is read only once there is a judge to tell */
 	} else if (m->type == MSG_peer_quiet && !g->quiet) {
 		if (child_connect(&p->child, PROCESS_JUDGE, fd_take(&m->peer_quiet.channel), &quiet, g, &g->quiet) == 0)
 			channel_quiet(g->quiet);
-		begin_if_complete(p);
+		pace(g);
 	} else if (m->type == MSG_peer && m->peer.role == PROCESS_JUDGE && !g->judge) {
 		child_connect(&p->child, PROCESS_JUDGE, fd_take(&m->peer.channel), &ops, g, &g->judge);
-		begin_if_complete(p);
+		pace(g);
 	} else if (m->type == MSG_stop) {
 		agent_end(g, "bawn is shutting down");
 	}

@@ -167,7 +167,7 @@ static void on_result(struct gateway *g, struct pending *p, struct arena *arena,
 	report_outcome(g, p, report.tool_error ? SLICE("tool_error") : SLICE("ok"), body, NULL);
 	writer_send(g->agent_out);
 	if (writer_queued(g->agent_out))
-		server_pause(g, true);
+		g->agent_slow = true;
 	calls_remove(g, p);
 	agent_end_if_idle(g);
 }
@@ -198,7 +198,7 @@ static void on_call_answer(struct gateway *g, uint64_t id, struct arena *arena, 
 		fault(g, "it answered a call that was not made");
 		return;
 	}
-	if (!p)
+	if (!p || p->cancelled)
 		return;
 	if (m->kind == JSONRPC_RESULT)
 		on_result(g, p, arena, m->result);
@@ -223,7 +223,7 @@ static void on_progress(struct gateway *g, const struct json *params)
 	if (!token || !progress || json_int64(token, &id) < 0 || id < SERVER_ID_CALL_FIRST)
 		return;
 	p = find_running(g, (uint64_t)id);
-	if (!p || !p->running || p->progress.type == JSON_NULL || writer_queued(g->agent_out) > PROGRESS_QUEUE_MAX)
+	if (!p || !p->running || p->cancelled || p->progress.type == JSON_NULL || writer_queued(g->agent_out) > PROGRESS_QUEUE_MAX)
 		return;
 	fields_json(&f, "progressToken", p->progress);
 	fields_json(&f, "progress", *progress);
@@ -296,6 +296,7 @@ static void on_line(void *ctx, struct slice line)
 	} else {
 		on_answer(g, &arena, &m);
 	}
+	pace(g);
 }
 
 /* A result that is too large costs its own call, when it says which one that is. */
@@ -315,7 +316,7 @@ static void on_oversize(void *ctx, struct slice piece, bool last)
 	skim_finish(&g->server_skim, &found);
 	if (found.id.type == JSON_NUMBER && !found.method.ptr && json_int64(&found.id, &id) == 0 && id >= SERVER_ID_CALL_FIRST)
 		p = find_running(g, (uint64_t)id);
-	if (p && p->running)
+	if (p && p->running && !p->cancelled)
 		withhold(g, p, "it is larger than 16 MiB");
 	else
 		fault(g, "it wrote a message larger than 16 MiB");
@@ -342,6 +343,7 @@ void server_begin(struct gateway *g, struct msg_server_output *m)
 	g->server_in = reader_new(g->loop, fd_take(&m->output), LINE_SERVER_MAX, &ops, g);
 	if (!g->server_in)
 		agent_end(g, "out of memory");
+	pace(g);
 }
 
 void server_end(struct gateway *g)
@@ -354,10 +356,4 @@ void server_on_given_up(struct gateway *g)
 {
 	if (g->server_in && g->server_skimming)
 		fault(g, "it wrote a message larger than 16 MiB");
-}
-
-void server_pause(struct gateway *g, bool pause)
-{
-	if (g->server_in)
-		reader_pause(g->server_in, pause);
 }

@@ -16,6 +16,8 @@ enum {
 enum {
 	SESSIONS_MAX = 256,
 	SESSION_CALLS_MAX = 256,          /* calls between proposal and outcome */
+	SESSION_UNDECIDED_MAX = 4 * 1024 * 1024, /* bytes of packed arguments above which a gateway proposes nothing until some are decided */
+	SESSION_FAULTS_MAX = 100,         /* unreadable messages of an agent, before its session ends */
 	LINE_AGENT_MAX = 4 * 1024 * 1024, /* bytes of one message from the agent */
 	LINE_SERVER_MAX = 16 * 1024 * 1024,
 	SERVER_TOOLS_MAX = 1024,

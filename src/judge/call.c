@@ -26,6 +26,7 @@ struct call {
 	char server[65], agent[65];
 	uint64_t session_id;
 	bool progress, cancelled;
+	size_t undecided;     /* bytes of the packed arguments, until it runs or ends */
 	struct buf packed;    /* the arguments as the gateway decoded them; only while waiting */
 	struct buf canonical; /* the arguments as they are recorded and sent */
 	struct policy_verdict verdict;
@@ -45,8 +46,17 @@ static struct call *call_find(const struct session *s, uint64_t id)
 	return NULL;
 }
 
+/* Its arguments wait no longer. */
+static void call_decided(struct call *c)
+{
+	if (c->session)
+		c->session->undecided -= c->undecided;
+	c->undecided = 0;
+}
+
 static void call_free(struct call *c)
 {
+	call_decided(c);
 	if (c->session) {
 		for (struct call **at = &c->session->calls; *at; at = &(*at)->next)
 			if (*at == c) {
@@ -114,7 +124,8 @@ static void answer_refused(struct call *c, uint64_t retry_after_ms)
 				      .stage = slice_str(c->verdict.stage), .why = slice_str(c->verdict.why),
 				      .retry_after_ms = retry_after_ms };
 
-	if (c->session && c->session->gateway && !c->cancelled)
+	/* Also when it was cancelled: until then the gateway keeps it. */
+	if (c->session && c->session->gateway)
 		channel_send(c->session->gateway, MSG_call_refused, &m);
 }
 
@@ -300,6 +311,17 @@ static void fail(struct call *c, const char *why)
 	call_free(c);
 }
 
+/* Its agent wants it no more; its intent stands. */
+static void end_cancelled(struct call *c, struct slice reason)
+{
+	c->verdict.code = "cancelled";
+	c->verdict.stage = "execute";
+	c->verdict.why[0] = '\0';
+	answer_refused(c, 0);
+	record_outcome(c, SLICE("cancelled"), 0, (struct slice){ 0 }, reason);
+	call_free(c);
+}
+
 /* execute: the gateway is told before the server is, so that it knows the number when the answer comes. */
 static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)
 {
@@ -313,12 +335,17 @@ static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, c
 		call_free(c);
 		return;
 	}
-	if (!c->session || c->cancelled) {
-		record_outcome(c, c->cancelled ? SLICE("cancelled") : SLICE("abandoned"), 0, (struct slice){ 0 }, (struct slice){ 0 });
+	if (c->cancelled) {
+		end_cancelled(c, (struct slice){ 0 });
+		return;
+	}
+	if (!c->session) {
+		record_outcome(c, SLICE("abandoned"), 0, (struct slice){ 0 }, (struct slice){ 0 });
 		call_free(c);
 		return;
 	}
 	c->state = CALL_RUNNING;
+	call_decided(c);
 	c->running_ns = clock_monotonic_ns();
 	if (!c->session->quiet || channel_send(c->session->quiet, MSG_call_running, &running) < 0) {
 		fail(c, "The gateway could not be told; nothing was done.");
@@ -358,6 +385,11 @@ void call_on_propose(struct session *s, const struct msg_call_propose *m)
 
 	if (!c)
 		return;
+	if (s->undecided > SESSION_UNDECIDED_MAX) {
+		session_violation(s, "the gateway proposed more than it may at once");
+		return;
+	}
+	s->undecided += c->undecided = m->arguments.len;
 	c->progress = m->progress;
 	ms = server_timeout_ms(s->server);
 	event_add(c->timer, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 });
@@ -401,8 +433,7 @@ void call_on_cancel(struct session *s, const struct msg_call_cancel *m)
 		return;
 	}
 	server_write_cancel(s->server, c->id, m->reason);
-	record_outcome(c, SLICE("cancelled"), 0, (struct slice){ 0 }, m->reason);
-	call_free(c);
+	end_cancelled(c, m->reason);
 }
 
 void call_on_outcome(struct session *s, const struct msg_call_outcome *m)
@@ -468,6 +499,7 @@ void call_abandon_all(struct session *s, const char *why)
 		} else {
 			/* Its entry is under way; the callback finishes it without a session. */
 			s->calls = c->next;
+			call_decided(c);
 			c->session = NULL;
 			event_del(c->timer);
 		}

@@ -242,6 +242,8 @@ static void on_gateway_message(void *ctx, struct channel *channel, struct messag
 		break;
 	case MSG_agent_fault:
 		call_record_fault(s, "agent", m->agent_fault.what);
+		if (++s->faults > SESSION_FAULTS_MAX)
+			session_violation(s, "the gateway goes on with an agent that cannot be read");
 		break;
 	case MSG_server_initialized:
 		server_on_initialized(s->server, &m->server_initialized);

@@ -16,6 +16,8 @@ struct session {
 	struct server *server;
 	struct call *calls;
 	size_t call_count;
+	size_t undecided;   /* bytes of packed arguments, of calls that are not running yet */
+	unsigned faults;    /* of its agent */
 	uint64_t last_call; /* numbers only ascend */
 };
 

@@ -1,8 +1,9 @@
 // What one session does, be it its agent or its server, neither ends nor starves another one, and is on the record as what it is.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import {houseTest, oddPolicy} from './lib/check.mjs';
-import {assertGranted, assertRefused} from './lib/house.mjs';
+import {assertGranted, assertRefused, eventually, ownServer} from './lib/house.mjs';
 
 /** Nobody of the family was restarted, none is said to have broken its rules, and the other session still gets its answers. */
 async function assertUndisturbed(house, other) {
@@ -20,5 +21,101 @@ houseTest('an argument\'s name that has to be cut in the reason of a refusal', o
 		const entry = assertRefused((await client.call('integers', {[name]: 'no integer'})).result, 'bad_arguments', 'arguments');
 		assert.match((await house.entry(entry)).why, /\u00e9\.\.\.$/);
 	}
+	await assertUndisturbed(house, other);
+});
+
+/** The odd policy, and a second server that writes without end. */
+function floodPolicy(house) {
+	const policy = oddPolicy()(house);
+	policy.servers.flood = ownServer('flood.mjs', {timeout: '20s'});
+	for (const tool of ['flood', 'ready', 'never'])
+		policy.tools[`flood.${tool}`] = {effect: 'read'};
+	policy.agents.dev.allow.push('flood.*');
+	return policy;
+}
+
+/** In KiB, since the process began. */
+function mostMemory(pid) {
+	return Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m)[1]);
+}
+
+/** Once a process has used no processor for a while. */
+async function idle(pid) {
+	let used, same = 0;
+	await eventually(() => {
+		const now = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop().split(' ').slice(11, 13).join();
+		same = now === used ? same + 1 : 0;
+		used = now;
+		return same > 30;
+	}, `process ${pid} comes to rest`);
+}
+
+// More bytes of each than a channel's queue may hold, at a moment at which the judge takes none.
+for (const [kind, amount] of Object.entries({pings: 2000000, changes: 2000000, progress: 200000})) {
+	houseTest(`a server that floods with ${kind}`, floodPolicy, async (house) => {
+		const other = await house.openRaw('dev', 'odd');
+		const client = await house.openRaw('dev', 'flood');
+		assertGranted((await other.call('echo', {text: 'ready'})).result);
+		const {processes} = await house.status();
+		const judge = processes.find(({name}) => name === 'judge').pid;
+		assertGranted((await client.call('flood', {kind, amount})).result, 'as you wish');
+		process.kill(judge, 'SIGSTOP');
+		try {
+			for (const {pid} of processes.filter(({name}) => name === 'gateway')) {
+				await idle(pid);
+				assert.ok(mostMemory(pid) < 48 << 10, 'nothing piles up');
+			}
+		} finally {
+			process.kill(judge, 'SIGCONT');
+		}
+		for (let i = 0; i < 100; i++)
+			assertGranted((await other.call('echo', {text: `${i}`})).result, `^${i}$`);
+		await assertUndisturbed(house, other);
+	});
+}
+
+function* lines(count, make) {
+	for (let i = 0; i < count; i++)
+		yield `${make(i)}\n`;
+}
+
+houseTest('an agent that calls and cancels faster than anything is decided', floodPolicy, async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'flood');
+	const id = (i) => `cancelled-${i}`;
+	assertGranted((await client.call('ready', {})).result);
+	await client.write([...lines(2000, (i) => [
+		JSON.stringify({jsonrpc: '2.0', id: id(i), method: 'tools/call', params: {name: 'never', arguments: {}}}),
+		JSON.stringify({jsonrpc: '2.0', method: 'notifications/cancelled', params: {requestId: id(i)}}),
+	].join('\n'))].join(''));
+	assertGranted((await client.call('ready', {})).result, 'ready');
+	assert.deepEqual(client.received.filter((message) => String(message.id).startsWith('cancelled-')), [], 'what was cancelled is not answered');
+	assert.equal((await house.entries()).filter(({kind, outcome}) => kind === 'call.outcome' && outcome === 'cancelled').length, 2000);
+	await assertUndisturbed(house, other);
+});
+
+houseTest('an agent that sends calls of two readings without waiting', oddPolicy(), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'odd');
+	assertGranted((await client.call('echo', {text: 'ready'})).result);
+	await client.write([...lines(2000, (i) =>
+		`{"jsonrpc":"2.0","id":"two-${i}","method":"tools/call","params":{"name":"echo","arguments":{"text":"a","text":"b"}}}`)].join(''));
+	assertGranted((await client.call('echo', {text: 'still here'})).result, 'still here');
+	const refused = (await house.entries()).filter(({kind, code}) => kind === 'call.refused' && code === 'bad_arguments');
+	assert.equal(refused.length, 2000, 'each is on the record');
+	await assertUndisturbed(house, other);
+});
+
+houseTest('an agent with large arguments that nothing takes: its attempts are recorded, and so are those of others', oddPolicy(), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'odd');
+	const large = 'x'.repeat(3900000);
+	let codes = [];
+	assertGranted((await client.call('echo', {text: 'ready'})).result);
+	const attempts = Promise.all(Array.from({length: 40}, async () => codes.push((await client.call('integers', {large})).result._meta['bawn/code'])));
+	for (let done = false; !done; done = codes.length === 40)
+		assertGranted((await other.call('echo', {text: 'x'})).result);
+	await attempts;
+	assert.deepEqual([...new Set(codes)], ['bad_arguments']);
 	await assertUndisturbed(house, other);
 });
