@@ -338,6 +338,11 @@ void session_on_gateway_failed(struct judge *judge, const struct msg_gateway_fai
 	struct session *s = session_find(judge, m->session);
 	char why[513];
 
+	/* What it said before it ended is in its channel still: outcomes, and perhaps why it ended. */
+	if (s && s->gateway) {
+		channel_drain(s->gateway);
+		s = session_find(judge, m->session);
+	}
 	snprintf(why, sizeof(why), "%.*s", SLICE_ARG(m->why));
 	if (s)
 		session_close(s, why);

@@ -224,3 +224,17 @@ houseTest('the end of the client ends its session and its server', oddPolicy(), 
 	assert.ok(processTable().has(left[0]));
 	assertGranted((await stay.call('echo', {text: 'y'})).result, 'y');
 });
+
+houseTest('what was answered has its outcome on the log, however soon the session ends', oddPolicy(), async (house) => {
+	await house.serve();
+	for (let i = 0; i < 20; i++) {
+		const client = await house.openRaw('dev', 'odd');
+		assertGranted((await client.call('echo', {text: 'x'})).result);
+		assert.equal((await client.end()).code, 0);
+	}
+	await house.ok(['shutdown']);
+	const entries = await house.entries();
+	assert.deepEqual(entries.filter(({kind}) => kind === 'call.outcome').map(({outcome}) => outcome), Array(20).fill('ok'));
+	for (const {why} of entries.filter(({kind}) => kind === 'session.close'))
+		assert.equal(why, 'the agent closed its end');
+});
