@@ -102,6 +102,8 @@ int control_ask_running(const struct place *place, enum message_type type, const
 {
 	int fd = control_connect(place), r;
 
+	if (fd == -ENOENT && access(place->policy, F_OK) < 0)
+		return cli_error(CLI_REFUSED, "there is no %s, and no family of it is running", place->policy);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return cli_error(CLI_REFUSED, "no family of %s is running (start one with `bawn serve`)", place->policy);
 	if (fd < 0)

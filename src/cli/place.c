@@ -80,6 +80,33 @@ static bool find_project(char out[PATH_MAX])
 	}
 }
 
+/*
+ * The absolute path of the policy, with links followed. Of a file that is not there any more it is the folder's and the name: its family may
+ * still run, and its record is still to be read.
+ */
+static int resolve(const struct cli_args *args, const char *named, char out[PATH_MAX])
+{
+	static const char *const without_file[] = { "audit", "reload", "shutdown", "status" };
+	const char *slash = strrchr(named, '/'), *name = slash ? slash + 1 : named;
+	char folder[PATH_MAX], parent[PATH_MAX];
+	struct stat st;
+
+	if (realpath(named, out)) {
+		if (stat(out, &st) == 0 && S_ISDIR(st.st_mode))
+			return cli_error(CLI_USAGE, "%s is a folder; name the policy file in it", named);
+		return CLI_OK;
+	}
+	for (size_t i = 0; errno == ENOENT && name[0] && i < sizeof(without_file) / sizeof(without_file[0]); i++) {
+		if (strcmp(args->command, without_file[i]) != 0)
+			continue;
+		if ((size_t)snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(name - named) : 1, slash ? named : ".") < sizeof(parent) &&
+		    realpath(parent, folder))
+			return join(out, strcmp(folder, "/") == 0 ? "" : folder, name);
+		errno = ENOENT;
+	}
+	return cli_error(CLI_USAGE, "cannot read the policy \"%s\": %s", named, strerror(errno));
+}
+
 static int find_policy(const struct cli_args *args, const char *named, struct place *p, bool *project)
 {
 	char path[PATH_MAX];
@@ -97,9 +124,7 @@ static int find_policy(const struct cli_args *args, const char *named, struct pl
 			*project = true;
 		}
 	}
-	if (!realpath(named, p->policy))
-		return cli_error(CLI_USAGE, "cannot read %s: %s", named, strerror(errno));
-	return CLI_OK;
+	return resolve(args, named, p->policy);
 }
 
 static int find_runtime(struct place *p, const char *id)
