@@ -200,7 +200,7 @@ int report_pattern(struct eval *e, const struct path *path, struct slice pattern
 
 	if (begin(e, path, PROBLEM_OTHER, &what)) {
 		text_add(&what, "must match ");
-		text_add_shown(&what, pattern, 3 * SHOWN);
+		text_add_pattern(&what, pattern, 3 * SHOWN);
 	}
 	return -EINVAL;
 }

@@ -71,6 +71,26 @@ void text_add_shown(struct text *t, struct slice s, size_t most)
 		text_add(t, "...");
 }
 
+void text_add_pattern(struct text *t, struct slice pattern, size_t most)
+{
+	size_t len = whole_characters(pattern, most < SHOWN_BYTES ? most : SHOWN_BYTES);
+	struct slice rest = slice_of(pattern.ptr, len);
+
+	while (rest.len) {
+		const char *backslash = memchr(rest.ptr, '\\', rest.len);
+		size_t piece = backslash ? (size_t)(backslash - rest.ptr) : rest.len;
+
+		text_add_shown(t, slice_of(rest.ptr, piece), piece);
+		if (backslash) {
+			text_add(t, "\\");
+			piece++;
+		}
+		rest = slice_of(rest.ptr + piece, rest.len - piece);
+	}
+	if (len < pattern.len)
+		text_add(t, "...");
+}
+
 void text_add_token(struct text *t, struct slice token)
 {
 	cleanup_buf struct buf out = BUF_INIT(SHOWN_BYTES * 2);

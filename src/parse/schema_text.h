@@ -18,5 +18,8 @@ void text_addf(struct text *t, const char *format, ...) __attribute__((format(pr
 /* Anybody's bytes, made printable; at most `most` characters of output and then "...". */
 void text_add_shown(struct text *t, struct slice s, size_t most);
 
+/* The same of a regular expression, whose backslashes stay as they are: what is escaped means the same in it. */
+void text_add_pattern(struct text *t, struct slice pattern, size_t most);
+
 /* The same as a token of a JSON Pointer, "/" in front. */
 void text_add_token(struct text *t, struct slice token);

@@ -83,6 +83,8 @@ static void scalars(void **state)
 		{ "{\"maxLength\":1e300}", "\"abc\"", NULL, NULL },
 		{ "{\"pattern\":\"^a+$\"}", "\"aa\"", NULL, NULL },
 		{ "{\"pattern\":\"^a+$\"}", "\"ab\"", "", "must match ^a+$" },
+		{ "{\"pattern\":\"^\\\\d+\\\\.md$\"}", "\"ab\"", "", "must match ^\\d+\\.md$" },
+		{ "{\"pattern\":\"^\\u0001\\\\\\\\\"}", "\"ab\"", "", "must match ^\\x01\\\\" },
 		{ "{\"format\":\"date\"}", "\"2024-02-30\"", "", "must be a date (RFC 3339)" },
 		{ "{\"format\":\"email\"}", "\"a@example.com\"", NULL, NULL },
 		{ "{\"format\":\"nobody-s\"}", "\"2024-02-30\"", NULL, NULL },
