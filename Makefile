@@ -48,6 +48,8 @@ soak:
 
 # The build folder may be of an earlier make, with another PREFIX. Nothing is rebuilt when it is the same: this may be root's turn.
 install: all
+	@{ mkdir -p '$(DESTDIR)$(PREFIX)/bin' && test -w '$(DESTDIR)$(PREFIX)/bin'; } 2>/dev/null || \
+		{ echo 'make install: cannot write in $(DESTDIR)$(PREFIX): do it as root, or say PREFIX=$$HOME/.local' >&2; exit 1; }
 	@test "$$(cat $(BUILD)/prefix 2>/dev/null)" = '$(PREFIX)' || \
 		{ meson configure $(BUILD) --prefix=$(PREFIX) && ninja -C $(BUILD) && echo '$(PREFIX)' >$(BUILD)/prefix; }
 	@meson install -C $(BUILD) --no-rebuild
