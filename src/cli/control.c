@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +20,22 @@ struct question {
 	int result;
 };
 
+/*
+ * A runtime folder in /tmp may have been made by somebody else, with a socket in it: he would get the token and the agent's words. So whoever
+ * listens must be this user or root; for root, the user whose folder it is.
+ */
+static bool listener_is_ours(int fd, int folder)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct stat st;
+	uid_t expected = geteuid();
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || fstat(folder, &st) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == (expected == 0 ? st.st_uid : expected);
+}
+
 int control_connect(const struct place *place)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -31,6 +48,8 @@ int control_connect(const struct place *place)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
+	if (!listener_is_ours(fd, folder))
+		return -EPERM;
 	return fd_take(&fd);
 }
 
@@ -106,6 +125,8 @@ int control_ask_running(const struct place *place, enum message_type type, const
 		return cli_error(CLI_REFUSED, "there is no %s, and no family of it is running", place->policy);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return cli_error(CLI_REFUSED, "no family of %s is running (start one with `bawn serve`)", place->policy);
+	if (fd == -EPERM)
+		return cli_error(CLI_REFUSED, "%s/control.sock belongs to another user; nothing was said to it", place->runtime);
 	if (fd < 0)
 		return cli_error(CLI_REFUSED, "cannot reach the family of %s: %s", place->policy, strerror(-fd));
 	r = control_ask(fd, type, msg, ret_answer);

@@ -12,7 +12,7 @@ struct control_answer {
 	struct buf json; /* members of one object, when the question has such an answer */
 };
 
-/* A connected descriptor, or -errno: -ENOENT and -ECONNREFUSED when no family runs. */
+/* A connected descriptor, or -errno: -ENOENT and -ECONNREFUSED when no family runs, -EPERM when another user listens there. */
 int control_connect(const struct place *place);
 
 /*

@@ -10,6 +10,8 @@
 #include "init/policy_file.h"
 #include "policy/policy.h"
 
+enum { LINES_MAX = 4 * 1024 * 1024 };
+
 /* The hash as a line of hex. */
 static void hash_line(struct slice bytes, char out[2 * crypto_hash_sha256_BYTES + 1])
 {
@@ -24,13 +26,13 @@ static void hash_line(struct slice bytes, char out[2 * crypto_hash_sha256_BYTES 
 static int load_check(const struct place *place, struct slice yaml)
 {
 	struct policy_options options = { .project = slice_str(place->project), .base = slice_str(place->base), .home = slice_str(place->home) };
+	cleanup_buf struct buf lines = BUF_INIT(LINES_MAX);
 	struct policy_problems problems = { 0 };
 	struct policy *policy = NULL;
 	int r = policy_load(yaml, &options, &policy, &problems);
 
-	for (size_t i = 0; i < problems.count; i++)
-		fprintf(stderr, "%s:%u:%u: %s%s\n", place->policy, problems.list[i].line, problems.list[i].column,
-			problems.list[i].warning ? "warning: " : "", problems.list[i].text);
+	if (policy_problems_print(&lines, slice_str(place->policy), &problems) == 0)
+		fwrite(lines.ptr, 1, lines.len, stderr);
 	policy_problems_free(&problems);
 	policy_free(policy);
 	return r == 0 ? CLI_OK : cli_error(CLI_REFUSED, "a policy with errors cannot be accepted");
@@ -39,7 +41,7 @@ static int load_check(const struct place *place, struct slice yaml)
 int cli_trust(const struct cli_args *args)
 {
 	char line[2 * crypto_hash_sha256_BYTES + 1];
-	cleanup_buf struct buf yaml = BUF_INIT(POLICY_FILE_MAX);
+	cleanup_buf struct buf yaml = BUF_INIT(POLICY_FILE_MAX), shown = BUF_INIT(LINES_MAX);
 	struct place place;
 	int r = place_find(args, args->operands[0], &place);
 
@@ -59,6 +61,9 @@ int cli_trust(const struct cli_args *args)
 	r = io_replace_file(AT_FDCWD, place.trust, 0600, line, sizeof(line));
 	if (r < 0)
 		return cli_error(CLI_REFUSED, "cannot write %s: %s", place.trust, strerror(-r));
-	printf("accepted %s as it is now (sha256 %.*s)\n", place.policy, (int)sizeof(line) - 1, line);
+	/* A folder that came with a project may be named anything. */
+	if (text_escape(&shown, slice_str(place.policy)) < 0)
+		return cli_error(CLI_REFUSED, "no memory");
+	printf("accepted %.*s as it is now (sha256 %.*s)\n", (int)shown.len, shown.ptr, (int)sizeof(line) - 1, line);
 	return CLI_OK;
 }

@@ -55,6 +55,22 @@ static void tell_waiting(struct family *f, const char *line)
 		log_debug("nobody waits for the family any more");
 }
 
+/* A line for whoever started the family; it may name a folder, which may have any name. */
+static void tell_starter(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void tell_starter(const char *format, ...)
+{
+	cleanup_buf struct buf line = BUF_INIT(32768);
+	char text[PATH_MAX + 1200];
+	va_list args;
+
+	va_start(args, format);
+	text_vformat(text, sizeof(text), format, args);
+	va_end(args);
+	if (buf_add_str(&line, "bawn: ") == 0 && text_escape(&line, slice_str(text)) == 0 && buf_add_char(&line, '\n') == 0)
+		io_write_all(STDERR_FILENO, line.ptr, line.len);
+}
+
 void family_fail(struct family *f, const char *why)
 {
 	char line[1100];
@@ -62,7 +78,7 @@ void family_fail(struct family *f, const char *why)
 	if (f->serving)
 		log_error("%s", why);
 	else
-		dprintf(STDERR_FILENO, "bawn: %s\n", why);
+		tell_starter("%s", why);
 	snprintf(line, sizeof(line), "%s\n", why);
 	tell_waiting(f, line);
 	family_stop(f, 1);
@@ -261,7 +277,7 @@ static void serve_if_complete(struct family *f)
 		return;
 	tell_waiting(f, "ok\n");
 	f->serving = true;
-	dprintf(STDERR_FILENO, "bawn: serving %s, pid %d\n", f->options->policy, (int)getpid());
+	tell_starter("serving %s, pid %d", f->options->policy, (int)getpid());
 }
 
 static void on_policy_result(struct family *f, const struct msg_policy_result *m)

@@ -64,7 +64,8 @@ static void write_problems(const struct msg_policy *m, const struct policy_probl
 		const struct policy_problem *p = &problems->list[i];
 		size_t before = out->len;
 
-		if (buf_printf(out, "%.*s:%u:%u: %s%s\n", SLICE_ARG(m->path), p->line, p->column, p->warning ? "warning: " : "", p->text) < 0) {
+		if (text_escape(out, m->path) < 0 ||
+		    buf_printf(out, ":%u:%u: %s%s\n", p->line, p->column, p->warning ? "warning: " : "", p->text) < 0) {
 			out->len = before;
 			return;
 		}

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import {facts, houseTest, oddPolicy} from './lib/check.mjs';
-import {assertGranted, assertRefused, bawn, eventually, family, ownServer, servers, survivors} from './lib/house.mjs';
+import {assertGranted, assertRefused, bawn, eventually, family, isRoot, ownServer, servers, survivors} from './lib/house.mjs';
 import {RawClient} from './lib/raw.mjs';
 
 const oneLine = /^bawn: [^\n]+\n$/;
@@ -287,4 +288,57 @@ houseTest('--policy names the file, from any folder', oddPolicy(), async (house)
 	assertGranted((await client.call('echo', {text: 'x'})).result);
 	assert.equal((await house.json(['status', '--policy', file])).sessions.length, 1);
 	await house.ok(['shutdown', '--policy', file]);
+});
+
+// In /tmp, where the runtime folder is without XDG_RUNTIME_DIR, anybody may have been there first, with a socket that everybody can reach.
+houseTest('a socket of another user gets neither a token nor the agent\'s words', undefined, async (house, t) => {
+	if (!isRoot) {
+		t.skip('takes two other users');
+		return;
+	}
+	const open = fs.mkdtempSync(path.join(os.tmpdir(), 'bawn-open-'));
+	const [stranger, victim] = [61234, 61235];
+	const folder = (name, owner) => {
+		fs.mkdirSync(path.join(open, name), {mode: 0o700});
+		fs.chownSync(path.join(open, name), owner, owner);
+		return path.join(open, name);
+	};
+	const run = folder('run', stranger);
+	const env = (state) => ({...house.env, HOME: state, XDG_CONFIG_HOME: state, XDG_STATE_HOME: state, XDG_RUNTIME_DIR: run});
+	fs.chmodSync(open, 0o755);
+	fs.copyFileSync(bawn, path.join(open, 'bawn'));
+	fs.writeFileSync(path.join(open, 'bawn.yaml'), 'version: 1\nservers: {s: {command: [/bin/true]}}\nagents: {dev: {ask: [s.t]}}\n');
+	const args = (verb) => [verb, '--policy', path.join(open, 'bawn.yaml')];
+	const serving = new RawClient(path.join(open, 'bawn'), args('serve'), {cwd: '/', env: env(folder('of-stranger', stranger)), uid: stranger, gid: stranger});
+	try {
+		await serving.untilStderr(/bawn: serving/);
+		for (const name of fs.readdirSync(run, {recursive: true}))
+			fs.chmodSync(path.join(run, name), 0o777);
+		fs.chmodSync(run, 0o777);
+		const home = folder('of-victim', victim);
+		for (const [verb, says] of Object.entries({status: /belongs to another user/, mcp: /must be a folder of your own/})) {
+			const asking = new RawClient(path.join(open, 'bawn'), args(verb), {cwd: '/', env: env(home), uid: victim, gid: victim});
+			assert.equal((await asking.closed).code, 1);
+			assert.match(asking.stderr, says);
+		}
+	} finally {
+		serving.child.kill('SIGTERM');
+		await serving.closed;
+		fs.rmSync(open, {recursive: true, force: true});
+	}
+});
+
+houseTest('a project\'s folder with a name that a terminal would obey', undefined, async (house) => {
+	const project = house.folder('project', 'a\u001b[2J\u202eb');
+	house.write('version: 1\nservers: {s: {command: [cat]}}\nagents: {dev: {ask: [s.t, s.*]}}\n', path.join(project, 'bawn.yaml'));
+	for (const args of [['serve'], ['trust'], ['check'], ['mcp']]) {
+		const done = await house.run(args, {cwd: project});
+		assert.doesNotMatch(done.stdout + done.stderr, /[\u001b\u202e]/, `bawn ${args}`);
+		assert.match(done.stdout + done.stderr, /\\x1b|^$/, `bawn ${args}`);
+	}
+	await house.run(['shutdown'], {cwd: project}); // what `bawn mcp` started
+	const serving = await house.serve([], {cwd: project});
+	assert.doesNotMatch(serving.stderr, /[\u001b\u202e]/);
+	serving.child.kill('SIGTERM');
+	await serving.closed;
 });
