@@ -8,6 +8,9 @@
  *           by this one only.
  *
  * What is covered closed is also matched open, so a call that an ask rule has in hand is never looked for under allow.
+ *
+ * Where the server may read the arguments in another way than they are written (reading.h), both readings are decided, and the stricter
+ * verdict stands.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -15,6 +18,9 @@
 
 #include "base/text.h"
 #include "policy/model.h"
+#include "policy/reading.h"
+
+enum { OTHER_MAX = 256 * 1024 * 1024 }; /* bytes of a copy of the arguments */
 
 /* ---- the rules of one list that are for one tool, in the order of the file ---- */
 
@@ -370,6 +376,25 @@ static void decide(const struct agent *agent, struct slice server, struct slice 
 		none_covers(agent, server, tool, args, v);
 }
 
+static void decide_other(const struct agent *agent, struct slice server, struct slice tool, const struct json *args,
+			 struct policy_verdict *v)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(OTHER_MAX);
+	struct policy_verdict other = { .effect = v->effect };
+	struct json read;
+	int r = v->decision == DECISION_REFUSE ? 0 : reading_other(&arena, args, &read);
+
+	if (r < 0) {
+		unclear(v, NULL);
+		return;
+	}
+	if (r == 0)
+		return;
+	decide(agent, server, tool, &read, &other);
+	if (other.decision > v->decision)
+		*v = other;
+}
+
 void policy_decide(const struct policy *policy, struct slice agent, struct slice server, struct slice tool, const struct json *args,
 		   struct policy_verdict *ret_verdict)
 {
@@ -380,6 +405,7 @@ void policy_decide(const struct policy *policy, struct slice agent, struct slice
 	v->why[0] = '\0';
 	if (a) {
 		decide(a, server, tool, args, v);
+		decide_other(a, server, tool, args, v);
 		return;
 	}
 	refuse(v, "identify", "unknown_agent", NULL);

@@ -96,7 +96,7 @@ bool policy_agent_uses(const struct policy *policy, struct slice agent, struct s
 
 /* ---- decisions ---- */
 
-enum policy_decision { DECISION_ALLOW, DECISION_ASK, DECISION_REFUSE };
+enum policy_decision { DECISION_ALLOW, DECISION_ASK, DECISION_REFUSE }; /* the stricter, the higher */
 
 struct policy_verdict {
 	enum policy_decision decision;

@@ -423,6 +423,63 @@ static void what_cannot_be_evaluated_is_refused(void **state)
 	}
 }
 
+/* A server may read a number as the nearest double, and a string up to its first NUL: no rule is got round by that. */
+static void the_stricter_reading_stands(void **state)
+{
+	static const char yaml[] = "version: 1\n"
+				   "servers: {s: {command: [s]}}\n"
+				   "tools: {s.below: {effect: read}, s.above: {effect: read}, s.free: {effect: read}, s.big: {effect: read}, s.end: {effect: read},\n"
+				   "  s.deep: {effect: read}}\n"
+				   "agents:\n"
+				   "  a:\n"
+				   "    allow:\n"
+				   "      - {tool: s.below, args: {n: {type: number, exclusiveMaximum: 5000}}}\n"
+				   "      - {tool: s.above, args: {n: {type: number, exclusiveMinimum: 0}}}\n"
+				   "      - s.free\n"
+				   "      - {tool: s.big, args: {n: {type: integer}}}\n"
+				   "      - {tool: s.end, args: {s: {type: string, pattern: '[.]txt$'}}}\n"
+				   "      - {tool: s.deep, args: {l: {type: array, items: {type: object, additionalProperties: {not: {const: 13}}}}}}\n"
+				   "    ask: [{tool: s.free, args: {asked: {const: 7}}}]\n"
+				   "    deny: [{tool: s.free, args: {n: {const: 9007199254740992}, asked: {const: 0}}}]\n";
+	static const struct {
+		const char *tool, *args;
+		enum policy_decision decision;
+	} cases[] = {
+		{ "below", "{\"n\":4999.9999999999990}", DECISION_ALLOW },
+		{ "below", "{\"n\":4999.99999999999999999}", DECISION_REFUSE },
+		{ "below", "{\"n\":0.1}", DECISION_ALLOW },
+		{ "above", "{\"n\":1e-300}", DECISION_ALLOW },
+		{ "above", "{\"n\":1e-400}", DECISION_REFUSE },
+		{ "free", "{\"n\":9007199254740991,\"asked\":0}", DECISION_ALLOW },
+		{ "free", "{\"n\":9007199254740993,\"asked\":0}", DECISION_REFUSE },
+		{ "free", "{\"n\":9007199254740992.5,\"asked\":0}", DECISION_REFUSE },
+		{ "free", "{\"n\":1,\"asked\":6.99999999999999999999}", DECISION_REFUSE },
+		{ "free", "{\"n\":1,\"asked\":1}", DECISION_ALLOW },
+		{ "free", "{\"n\":1,\"asked\":1,\"any\\u0000name\":1}", DECISION_REFUSE },
+		{ "free", "{\"n\":1,\"asked\":1,\"l\":[{\"any\\u0000name\":1}]}", DECISION_REFUSE },
+		{ "big", "{\"n\":1234567890123456789}", DECISION_ALLOW },
+		{ "end", "{\"s\":\"a.txt\"}", DECISION_ALLOW },
+		{ "end", "{\"s\":\"a\\u0000.txt\"}", DECISION_REFUSE },
+		{ "end", "{\"s\":\"a.txt\\u0000.txt\"}", DECISION_ALLOW },
+		{ "deep", "{\"l\":[{\"a\":1},{\"a\":12.999999999999999}]}", DECISION_ALLOW },
+		{ "deep", "{\"l\":[{\"a\":1},{\"a\":12.9999999999999999999}]}", DECISION_REFUSE },
+	};
+	struct policy *p = load(yaml);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_arena struct arena arena = ARENA_INIT(100000);
+		struct json args = parse(&arena, cases[i].args);
+		struct policy_verdict v;
+
+		policy_decide(p, SLICE("a"), SLICE("s"), slice_str(cases[i].tool), &args, &v);
+		if (v.decision != cases[i].decision)
+			print_error("%s %s: %d %s\n", cases[i].tool, cases[i].args, v.decision, v.why);
+		assert_int_equal(v.decision, cases[i].decision);
+	}
+	policy_free(p);
+}
+
 static void every_truncation(void **state)
 {
 	struct policy_options options = { .base = SLICE("/srv/bawn"), .home = SLICE("/home/user") };
@@ -459,6 +516,7 @@ int main(void)
 		cmocka_unit_test(names_of_another_spelling_are_nobodys),
 		cmocka_unit_test(who_uses_which_server),
 		cmocka_unit_test(what_cannot_be_evaluated_is_refused),
+		cmocka_unit_test(the_stricter_reading_stands),
 		cmocka_unit_test(every_truncation),
 	};
 
