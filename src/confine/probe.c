@@ -33,7 +33,7 @@ static const struct {
 	  "kernel.unprivileged_userns_clone=1",
 	  '0' },
 	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-	  "AppArmor restricts user namespaces on this system (Ubuntu's setting): install Bawn's AppArmor profile, or as root, "
+	  "AppArmor restricts user namespaces on this system (Ubuntu's setting): allow this program \"userns\" in an AppArmor profile, or as root, "
 	  "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
 	  '1' },
 	{ "/proc/sys/user/max_user_namespaces",

@@ -93,7 +93,7 @@ static const char *namespace_advice(int error, const struct sandbox_facts *facts
 	if (facts->unprivileged_userns_clone == 0 && !facts->root)
 		return "user namespaces are kept from ordinary users; as root: sysctl -w kernel.unprivileged_userns_clone=1";
 	if (facts->apparmor_restrict_userns == 1 && !facts->root)
-		return "AppArmor keeps user namespaces from ordinary users (Ubuntu); as root install Bawn's AppArmor profile, or: "
+		return "AppArmor keeps user namespaces from ordinary users (Ubuntu); as root allow this program \"userns\" in an AppArmor profile, or: "
 		       "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
 	if (error == ENOSPC)
 		return "too many namespaces exist; raise user.max_user_namespaces and its siblings under /proc/sys/user";
