@@ -20,6 +20,11 @@ enum {
 	STABLE_NS_LOG2 = 35, /* a run longer than about 34 s ends the back-off */
 	PAGES_MAX = 64,
 	SILENT_MS = 500,
+	RELIST_FIRST_MS = 100, /* between two listings, doubled with each */
+	RELIST_MOST_MS = 60000,
+	SLICE_NS = 2000000, /* of compiling at a time; others then get REST times as long */
+	REST = 4,
+	WITHHELD_TEXT = 300,
 	PING_MS = 5000,
 };
 
@@ -35,8 +40,13 @@ struct server {
 	int output; /* the reading end, until the gateway has it */
 	struct tools *tools, *incoming;
 	unsigned pages;
-	uint32_t list_id; /* the tools/list that is awaited; 0: none */
+	uint32_t list_id; /* the last tools/list */
+	bool list_awaited; /* its answer is */
 	bool list_again;
+	struct buf cursor; /* of the page after the one that is being compiled */
+	uint64_t listed_ns;
+	uint32_t relist_ms;
+	struct event *work; /* goes on compiling; or lists again, when it is time */
 	struct buf shown; /* what the gateway was last told of the tools, packed */
 	bool shown_once;
 	uint32_t backoff_ms;
@@ -48,6 +58,7 @@ struct server {
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_work(evutil_socket_t fd, short what, void *arg);
 
 struct server *server_new(struct session *session, const char *name)
 {
@@ -59,10 +70,12 @@ struct server *server_new(struct session *session, const char *name)
 	s->output = -1;
 	s->timeout_ms = 60000;
 	s->shown = BUF_INIT(message_rule(MSG_server_tools)->max);
+	s->cursor = BUF_INIT(1024);
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->timer = evtimer_new(session->judge->loop, on_timer, s);
-	if (!s->timer) {
-		free(s);
+	s->work = evtimer_new(session->judge->loop, on_work, s);
+	if (!s->timer || !s->work) {
+		server_free(s);
 		return NULL;
 	}
 	return s;
@@ -156,6 +169,9 @@ static void run_ended(struct server *s, const char *why, bool waiting)
 	s->silent = s->probing = false;
 	s->pid = 0;
 	s->list_id = 0;
+	s->list_awaited = false;
+	s->relist_ms = 0;
+	event_del(s->work);
 	pen_free(s->pen);
 	s->pen = NULL;
 	fd_close(&s->output);
@@ -340,12 +356,16 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	kill_run(s);
-	event_free(s->timer);
+	if (s->timer)
+		event_free(s->timer);
+	if (s->work)
+		event_free(s->work);
 	pen_free(s->pen);
 	fd_close(&s->output);
 	tools_free(s->tools);
 	tools_free(s->incoming);
 	buf_free(&s->shown);
+	buf_free(&s->cursor);
 	free(s);
 }
 
@@ -364,6 +384,7 @@ static void fault(struct server *s, const char *what)
 static void list_tools(struct server *s, struct slice cursor)
 {
 	s->list_id = s->list_id && s->list_id < SERVER_ID_LIST_LAST ? s->list_id + 1 : SERVER_ID_LIST_FIRST;
+	s->list_awaited = true;
 	pen_list_tools(s->pen, s->list_id, cursor);
 }
 
@@ -373,6 +394,7 @@ static void begin_listing(struct server *s)
 	s->incoming = tools_new();
 	s->pages = 0;
 	s->list_again = false;
+	s->listed_ns = clock_monotonic_ns();
 	if (!s->incoming) {
 		fault(s, "there is no memory for its tools");
 		return;
@@ -416,14 +438,31 @@ static void record_tools(struct server *s)
 	fields_u64(&f, "tools", s->tools->count);
 	for (size_t i = 0; withheld.items && i < s->tools->count && withheld.count < 100; i++) {
 		const struct tool *t = &s->tools->list[i];
-		char *text = t->withheld ? arena_printf(&arena, "%.*s: %s", SLICE_ARG(t->name), t->withheld) : NULL;
+		char *text = t->withheld ? arena_alloc(&arena, WITHHELD_TEXT) : NULL;
 
-		if (text)
-			withheld.items[withheld.count++] = json_text(slice_str(text));
+		if (!text)
+			continue;
+		text_format(text, WITHHELD_TEXT, "%.*s: %s", SLICE_ARG(t->name), t->withheld);
+		withheld.items[withheld.count++] = json_text(slice_str(text));
 	}
 	if (withheld.count)
 		fields_json(&f, "withheld", withheld);
 	record_append(s->session->judge, "server.tools", &f, (struct slice){ 0 }, false, NULL, NULL);
+}
+
+/* A server that changes its tools all the time is asked less and less often; each change that is seen is on the record. */
+static void list_later(struct server *s)
+{
+	uint64_t since_ms = (clock_monotonic_ns() - s->listed_ns) / 1000000;
+
+	if (since_ms > 10ULL * s->relist_ms)
+		s->relist_ms = 0;
+	s->relist_ms = s->relist_ms ? s->relist_ms * 2 : RELIST_FIRST_MS;
+	if (s->relist_ms > RELIST_MOST_MS)
+		s->relist_ms = RELIST_MOST_MS;
+	s->list_again = true;
+	since_ms = since_ms < s->relist_ms ? s->relist_ms - since_ms : 0;
+	event_add(s->work, &(struct timeval){ .tv_sec = (time_t)(since_ms / 1000), .tv_usec = (suseconds_t)(since_ms % 1000) * 1000 });
 }
 
 static void listing_done(struct server *s)
@@ -443,8 +482,38 @@ static void listing_done(struct server *s)
 		record_tools(s);
 	server_show_tools(s);
 	if (s->list_again)
-		begin_listing(s);
+		list_later(s);
 	call_server_ready(s->session);
+}
+
+/* A while at a time: a stranger's schemas can take long, and everybody's calls are decided here. */
+static void compile_some(struct server *s)
+{
+	uint64_t begin = clock_monotonic_ns(), rest;
+
+	while (tools_compile_next(s->incoming)) {
+		rest = (clock_monotonic_ns() - begin) * REST;
+		if (rest <= (uint64_t)SLICE_NS * REST)
+			continue;
+		event_add(s->work, &(struct timeval){ .tv_sec = (time_t)(rest / 1000000000), .tv_usec = (suseconds_t)(rest % 1000000000 / 1000) });
+		return;
+	}
+	if (s->cursor.len)
+		list_tools(s, buf_slice(&s->cursor));
+	else
+		listing_done(s);
+}
+
+static void on_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->incoming)
+		compile_some(s);
+	else if (s->list_again)
+		begin_listing(s);
 }
 
 void server_on_listed(struct server *s, const struct msg_server_listed *m)
@@ -453,10 +522,11 @@ void server_on_listed(struct server *s, const struct msg_server_listed *m)
 
 	if (m->run != s->run)
 		return;
-	if (!s->incoming || m->request != s->list_id) {
+	if (!s->list_awaited || m->request != s->list_id) {
 		fault(s, "it answered a tools/list that was not asked");
 		return;
 	}
+	s->list_awaited = false;
 	if (++s->pages > PAGES_MAX) {
 		fault(s, "its list of tools does not end");
 		return;
@@ -465,20 +535,22 @@ void server_on_listed(struct server *s, const struct msg_server_listed *m)
 		fault(s, why);
 		return;
 	}
-	if (m->cursor.len)
-		list_tools(s, m->cursor);
-	else
-		listing_done(s);
+	buf_clear(&s->cursor);
+	if (buf_add_slice(&s->cursor, m->cursor) < 0) {
+		fault(s, "there is no memory for its tools");
+		return;
+	}
+	compile_some(s);
 }
 
 void server_on_changed(struct server *s, uint64_t run)
 {
 	if (run != s->run || (s->state != SERVER_LISTING && s->state != SERVER_READY))
 		return;
-	if (s->incoming)
+	if (s->incoming || s->list_again)
 		s->list_again = true; /* one listing at a time, however often it says so */
 	else
-		begin_listing(s);
+		list_later(s);
 }
 
 void server_on_asks(struct server *s, const struct msg_server_asks *m)

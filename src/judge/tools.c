@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TOOLS_ARENA_MAX = 64 * 1024 * 1024 };
+enum {
+	TOOLS_ARENA_MAX = 64 * 1024 * 1024,
+	SCHEMAS_MAX = 32 * 1024 * 1024, /* bytes of one server's compiled schemas */
+};
 
 struct tools *tools_new(void)
 {
@@ -91,6 +94,22 @@ static const char *compile(struct arena *arena, struct tool *tool)
 	return r < 0 ? "its inputSchema could not be compiled" : NULL;
 }
 
+bool tools_compile_next(struct tools *t)
+{
+	struct tool *tool = &t->list[t->compiled];
+
+	if (t->compiled == t->count)
+		return false;
+	t->compiled++;
+	if (t->memory > SCHEMAS_MAX)
+		tool->withheld = "its server's schemas take too much memory";
+	else
+		tool->withheld = compile(&t->arena, tool);
+	if (tool->schema)
+		t->memory += schema_memory(tool->schema);
+	return true;
+}
+
 static int add_tool(struct tools *t, const struct json *definition, const char **ret_why)
 {
 	const struct json *name = json_get_type(definition, SLICE("name"), JSON_STRING);
@@ -106,7 +125,6 @@ static int add_tool(struct tools *t, const struct json *definition, const char *
 	*ret_why = "its definitions are too large";
 	if (!tool->definition)
 		return -EBADMSG;
-	tool->withheld = compile(&t->arena, tool);
 	t->count++;
 	return 0;
 }

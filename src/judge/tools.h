@@ -7,15 +7,22 @@
 struct tools {
 	struct arena arena; /* holds the definitions */
 	struct tool list[SERVER_TOOLS_MAX];
-	size_t count;
+	size_t count, compiled;
+	size_t memory; /* bytes of the schemas */
 };
 
 /* NULL when there is no memory. */
 struct tools *tools_new(void);
 void tools_free(struct tools *tools);
 
-/* Takes one page (packed array of definitions). 0; -EBADMSG with a printable reason when the server may not go on. */
+/*
+ * Takes one page (packed array of definitions). Each tool then has to be compiled before it is found. 0; -EBADMSG with a printable
+ * reason when the server may not go on.
+ */
 int tools_add_page(struct tools *tools, struct slice packed, const char **ret_why);
+
+/* Compiles the next tool that is not compiled yet; a stranger's schema can take a while. False when there is none. */
+bool tools_compile_next(struct tools *tools);
 
 const struct tool *tools_find(const struct tools *tools, struct slice name);
 

@@ -104,6 +104,11 @@ static int on_callout(pcre2_callout_block *block, void *ctx)
 	return spend(c, c->price * (1 + walked / 16)) ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
+size_t regex_family_memory(const struct regex_family *f)
+{
+	return f->code_memory.used;
+}
+
 int regex_family_new(size_t bytes, struct regex_family **ret_family)
 {
 	struct regex_family *f = calloc(1, sizeof(*f));

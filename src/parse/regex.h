@@ -28,6 +28,9 @@ struct regex;        /* belongs to its family */
 int regex_family_new(size_t bytes, struct regex_family **ret_family);
 void regex_family_free(struct regex_family *family);
 
+/* Bytes that its patterns take. */
+size_t regex_family_memory(const struct regex_family *family);
+
 /*
  * Compiles `pattern` (well-formed UTF-8). -EINVAL and one clause in *ret_fault ("has a group that is never closed"; a literal, or
  * text of the family, valid until its next call), -ENOMEM.

@@ -55,3 +55,6 @@ int schema_compile(const struct json *document, const struct schema_options *opt
 int schema_validate(const struct schema *schema, const struct json *value, struct schema_fault *fault);
 
 void schema_free(struct schema *schema);
+
+/* Bytes that a compiled schema keeps, give or take what malloc adds. */
+size_t schema_memory(const struct schema *schema);

@@ -271,6 +271,12 @@ int schema_compile(const struct json *document, const struct schema_options *opt
 	return 0;
 }
 
+size_t schema_memory(const struct schema *s)
+{
+	return s->arena.used + s->n_nodes * sizeof(*s->nodes) + s->n_rules * sizeof(*s->rules) + s->n_anchors * sizeof(*s->anchors) +
+	       regex_family_memory(s->regexes);
+}
+
 void schema_free(struct schema *s)
 {
 	if (!s)

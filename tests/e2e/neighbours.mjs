@@ -24,10 +24,10 @@ houseTest('an argument\'s name that has to be cut in the reason of a refusal', o
 	await assertUndisturbed(house, other);
 });
 
-/** The odd policy, and a second server that writes without end. */
-function floodPolicy(house) {
+/** The odd policy, and a second server that says too much. */
+function floodPolicy(house, args = []) {
 	const policy = oddPolicy()(house);
-	policy.servers.flood = ownServer('flood.mjs', {timeout: '20s'});
+	policy.servers.flood = ownServer('flood.mjs', {args, timeout: '60s'});
 	for (const tool of ['flood', 'ready', 'never'])
 		policy.tools[`flood.${tool}`] = {effect: 'read'};
 	policy.agents.dev.allow.push('flood.*');
@@ -119,5 +119,39 @@ houseTest('an agent with large arguments that nothing takes: its attempts are re
 		assertGranted((await other.call('echo', {text: 'x'})).result);
 	await attempts;
 	assert.deepEqual([...new Set(codes)], ['bad_arguments']);
+	await assertUndisturbed(house, other);
+});
+
+const ofFlood = ({server}) => server === 'flood';
+
+houseTest('a server whose definitions take long to be understood', (house) => floodPolicy(house, ['--heavy']), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	assertGranted((await other.call('echo', {text: 'ready'})).result);
+	await house.openRaw('dev', 'flood');
+	await eventually(async () => (await house.entries()).some((entry) => ofFlood(entry) && entry.kind === 'server.initialized'), 'its handshake');
+	for (let i = 0; i < 200; i++)
+		assertGranted((await other.call('echo', {text: 'meanwhile'})).result, 'meanwhile');
+	assert.equal((await house.status()).sessions.find(ofFlood).state, 'listing', 'others are heard before it is understood');
+	await assertUndisturbed(house, other);
+});
+
+houseTest('a server whose definitions take too much memory: the rest of them is withheld', (house) => floodPolicy(house, ['--many']), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'flood');
+	await client.request('tools/list');
+	const {seq} = (await house.entries()).find((one) => ofFlood(one) && one.kind === 'server.tools');
+	assert.match((await house.entry(seq)).withheld.join(), /take too much memory/);
+	await assertUndisturbed(house, other);
+});
+
+houseTest('a server that is never done with changing its tools', (house) => floodPolicy(house, ['--restless']), async (house) => {
+	const other = await house.openRaw('dev', 'odd');
+	const client = await house.openRaw('dev', 'flood');
+	await client.request('tools/list');
+	await client.until(({method}) => method === 'notifications/tools/list_changed', 'the first change');
+	for (let i = 0; i < 300; i++)
+		assertGranted((await other.call('echo', {text: 'x'})).result);
+	const changes = (await house.entries()).filter((entry) => ofFlood(entry) && entry.kind === 'server.tools').length;
+	assert.ok(changes < 15, `${changes} of them are on the record`);
 	await assertUndisturbed(house, other);
 });
