@@ -12,6 +12,7 @@
 #include "gateway/main.h"
 #include "judge/main.h"
 #include "launcher/main.h"
+#include "store/main.h"
 #include "ipc/process.h"
 
 struct option {
@@ -210,7 +211,7 @@ static int run_process(const char *name)
 {
 	static const struct { enum process process; int (*main)(void); } processes[] = {
 		{ PROCESS_JUDGE, judge_main },	   { PROCESS_AUDIT, audit_main },     { PROCESS_LAUNCHER, launcher_main },
-		{ PROCESS_CONSOLE, console_main }, { PROCESS_GATEWAY, gateway_main },
+		{ PROCESS_STORE, store_main },	   { PROCESS_CONSOLE, console_main }, { PROCESS_GATEWAY, gateway_main },
 	};
 
 	for (size_t i = 0; i < sizeof(processes) / sizeof(processes[0]); i++)

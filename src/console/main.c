@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "child/child.h"
+#include "ipc/statements.h"
 
 enum { CLIENTS_MAX = 512 };
 
@@ -33,11 +34,12 @@ struct client {
 	uint32_t uid, pid;
 	uint64_t request; /* what it waits for; 0: nothing */
 	unsigned parts;   /* status parts still to come */
+	bool reading;     /* it is the store's answer that it waits for */
 };
 
 struct console {
 	struct child child;
-	struct channel *judge;
+	struct channel *judge, *store;
 	struct event *acceptable;
 	struct client *clients;
 	size_t client_count;
@@ -62,6 +64,7 @@ static void done(struct client *c, uint8_t status, struct slice code, struct sli
 	struct msg_cli_done m = { .status = status, .code = code, .text = text, .entry = entry };
 
 	c->request = 0;
+	c->reading = false;
 	channel_send(c->channel, MSG_cli_done, &m);
 }
 
@@ -95,6 +98,19 @@ static void on_status(struct client *c)
 		c->parts++;
 }
 
+/* Which statements a person's command may run, and with what values, is the store's business: it knows the console's role. */
+static void on_cli_store(struct client *c, const struct msg_cli_store *m)
+{
+	struct console *console = c->console;
+	struct msg_store_run run = { .request = c->request, .statement = m->statement, .values = m->values };
+
+	c->reading = true;
+	if (m->statement >= STATEMENT_COUNT || !(statement_rule((enum statement)m->statement)->roles & 1U << PROCESS_CONSOLE))
+		done(c, 2, SLICE("not_granted"), SLICE("this may not be read from outside"), 0);
+	else if (!console->store || channel_send(console->store, MSG_store_run, &run) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
+}
+
 static void on_client(void *ctx, struct channel *channel, struct message *m)
 {
 	struct client *c = ctx;
@@ -114,6 +130,9 @@ static void on_client(void *ctx, struct channel *channel, struct message *m)
 		break;
 	case MSG_cli_status:
 		on_status(c);
+		break;
+	case MSG_cli_store:
+		on_cli_store(c, &m->cli_store);
 		break;
 	case MSG_cli_reload:
 		reload.request = c->request;
@@ -209,18 +228,54 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 	channel_free(channel);
 	console->judge = NULL;
 	for (struct client *c = console->clients; c; c = c->next)
-		if (c->request && !c->parts)
+		if (c->request && !c->parts && !c->reading)
 			done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
+static void on_store(void *ctx, struct channel *channel, struct message *m)
+{
+	struct console *console = ctx;
+	uint64_t request = m->type == MSG_store_done ? m->store_done.request : m->store_failed.request;
+	struct client *c = waiting(console, request);
+	struct msg_cli_rows rows;
+
+	(void)channel;
+	if (!c || !c->reading)
+		return;
+	if (m->type == MSG_store_failed) {
+		done(c, 1, SLICE("failed"), m->store_failed.why, 0);
+		return;
+	}
+	rows.rows = m->store_done.rows;
+	channel_send(c->channel, MSG_cli_rows, &rows);
+	done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+}
+
+static void on_store_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct console *console = ctx;
+
+	if (why)
+		child_misbehaved(&console->child, PROCESS_STORE, 0, why);
+	channel_free(channel);
+	console->store = NULL;
+	for (struct client *c = console->clients; c; c = c->next)
+		if (c->request && c->reading)
+			done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
 }
 
 static void on_init(void *ctx, struct channel *channel, struct message *m)
 {
-	static const struct channel_ops ops = { on_judge, on_judge_broken };
+	static const struct channel_ops ops = { on_judge, on_judge_broken }, store = { on_store, on_store_broken };
 	struct console *console = ctx;
 	struct client *c;
 
 	(void)channel;
-	if (m->type == MSG_peer && m->peer.role == PROCESS_JUDGE) {
+	if (m->type == MSG_peer && m->peer.role == PROCESS_STORE) {
+		if (console->store)
+			on_store_broken(console, console->store, NULL);
+		child_connect(&console->child, PROCESS_STORE, fd_take(&m->peer.channel), &store, console, &console->store);
+	} else if (m->type == MSG_peer && m->peer.role == PROCESS_JUDGE) {
 		if (console->judge)
 			on_judge_broken(console, console->judge, NULL);
 		child_connect(&console->child, PROCESS_JUDGE, fd_take(&m->peer.channel), &ops, console, &console->judge);

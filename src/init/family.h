@@ -9,7 +9,7 @@
 
 struct family;
 
-/* One process of the family. The core ones (judge, audit, launcher, console) have one member each for the family's life; gateways come and go. */
+/* One process of the family. The core ones (judge, audit, store, launcher, console) have one member each for the family's life; gateways come and go. */
 struct member {
 	struct member *next;
 	struct family *family;
@@ -33,7 +33,7 @@ struct family {
 	struct event_base *loop;
 	struct member *members;
 	struct confine_report own;
-	int binary, listener, audit_dir, servers_dir;
+	int binary, listener, audit_dir, store_dir, servers_dir;
 	bool root;
 	bool policy_accepted; /* the first one */
 	bool serving;         /* a policy is in force and everybody is connected */

@@ -1,8 +1,8 @@
 /*
  * Theory of operation
  *
- * `bawn serve` becomes init. It takes the lock of this policy's family, opens what the others need (the audit folder, the folder of the
- * side logs, the control socket), confines itself, starts audit, launcher, judge and console with confine_spawn, and connects them: each pair
+ * `bawn serve` becomes init. It takes the lock of this policy's family, opens what the others need (the audit folder, the store's, the folder of the
+ * side logs, the control socket), confines itself, starts audit, store, launcher, judge and console with confine_spawn, and connects them: each pair
  * of them that talks gets a socket pair, sent as `peer` messages, again whenever one of them has been restarted. It hands the judge the policy's
  * bytes and the agents' token hashes. On the judge's order it starts a gateway for each session.
  *
@@ -185,13 +185,13 @@ static bool send_policy(struct family *f, char why[512])
 	return policy_file_read(f->options, &f->offered, why) == 0 && send_policy_bytes(f, buf_slice(&f->offered), why);
 }
 
-/* The judge cannot do without the record: it gets its policy when both are there. */
+/* The judge cannot do without the record and the store: it gets its policy when all are there. */
 static void policy_if_ready(struct family *f)
 {
-	struct member *judge = family_core(f, PROCESS_JUDGE), *audit = family_core(f, PROCESS_AUDIT);
+	struct member *judge = family_core(f, PROCESS_JUDGE), *audit = family_core(f, PROCESS_AUDIT), *store = family_core(f, PROCESS_STORE);
 	char why[512];
 
-	if (!judge || !judge->ready || !audit || !audit->ready)
+	if (!judge || !judge->ready || !audit || !audit->ready || !store || !store->ready)
 		return;
 	/* A judge that was restarted gets what was in force, whatever the file says by now. */
 	if (f->serving ? !send_policy_bytes(f, buf_slice(&f->accepted), why) : !send_policy(f, why))
@@ -208,6 +208,7 @@ void family_on_ready(struct member *m)
 	switch ((int)m->role) {
 	case PROCESS_JUDGE:
 		connect_if_ready(m, PROCESS_AUDIT);
+		connect_if_ready(m, PROCESS_STORE);
 		connect_if_ready(m, PROCESS_LAUNCHER);
 		connect_if_ready(m, PROCESS_CONSOLE);
 		policy_if_ready(f);
@@ -217,9 +218,18 @@ void family_on_ready(struct member *m)
 		if (!f->serving)
 			policy_if_ready(f);
 		break;
+	case PROCESS_STORE:
+		connect_if_ready(m, PROCESS_JUDGE);
+		connect_if_ready(m, PROCESS_CONSOLE);
+		if (!f->serving)
+			policy_if_ready(f);
+		break;
 	case PROCESS_LAUNCHER:
+		connect_if_ready(m, PROCESS_JUDGE);
+		break;
 	case PROCESS_CONSOLE:
 		connect_if_ready(m, PROCESS_JUDGE);
+		connect_if_ready(m, PROCESS_STORE);
 		break;
 	case PROCESS_GATEWAY: {
 		struct msg_gateway_setup setup = { .session = m->session, .server = slice_str(m->server), .input = m->fds[0],
@@ -265,7 +275,7 @@ static void reload(struct family *f, uint64_t request)
 /* The policy is in force and everybody is connected: now clients may come. */
 static void serve_if_complete(struct family *f)
 {
-	static const enum process needed[] = { PROCESS_AUDIT, PROCESS_LAUNCHER, PROCESS_JUDGE, PROCESS_CONSOLE };
+	static const enum process needed[] = { PROCESS_AUDIT, PROCESS_STORE, PROCESS_LAUNCHER, PROCESS_JUDGE, PROCESS_CONSOLE };
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		const struct member *m = family_core(f, needed[i]);
@@ -483,10 +493,13 @@ static int open_all(struct family *f)
 	if (f->binary < 0)
 		return -errno;
 	f->audit_dir = open_folder(f->options->state, "audit");
+	f->store_dir = open_folder(f->options->state, "store");
 	f->servers_dir = open_folder(f->options->state, "servers");
 	f->listener = listen_control(f->options);
 	if (f->audit_dir < 0)
 		return f->audit_dir;
+	if (f->store_dir < 0)
+		return f->store_dir;
 	if (f->servers_dir < 0)
 		return f->servers_dir;
 	return f->listener < 0 ? f->listener : 0;
@@ -527,7 +540,7 @@ static int confine_init(struct family *f, struct confine_fault *fault)
 
 static int start_all(struct family *f)
 {
-	static const enum process core[] = { PROCESS_AUDIT, PROCESS_LAUNCHER, PROCESS_JUDGE, PROCESS_CONSOLE };
+	static const enum process core[] = { PROCESS_AUDIT, PROCESS_STORE, PROCESS_LAUNCHER, PROCESS_JUDGE, PROCESS_CONSOLE };
 
 	for (size_t i = 0; i < sizeof(core) / sizeof(core[0]); i++) {
 		int r = family_start(f, core[i]);
@@ -575,7 +588,7 @@ static int run(struct family *f)
 
 int init_main(const struct init_options *options)
 {
-	struct family f = { .options = options, .binary = -1, .listener = -1, .audit_dir = -1, .servers_dir = -1,
+	struct family f = { .options = options, .binary = -1, .listener = -1, .audit_dir = -1, .store_dir = -1, .servers_dir = -1,
 			    .root = geteuid() == 0, .offered = BUF_INIT(POLICY_FILE_MAX), .accepted = BUF_INIT(POLICY_FILE_MAX) };
 	struct event_config *config = event_config_new();
 

@@ -37,6 +37,7 @@ static const struct role *role_of(const struct family *f, enum process process)
 		[PROCESS_GATEWAY] = { closed | CLONE_NEWPID, CONFINE_USER_HIGH, false },
 		[PROCESS_JUDGE] = { closed | CLONE_NEWPID, CONFINE_USER_HIGH, false },
 		[PROCESS_AUDIT] = { closed | CLONE_NEWPID, CONFINE_USER_SELF, false },
+		[PROCESS_STORE] = { closed | CLONE_NEWPID, CONFINE_USER_SELF, false },
 		/* Not in a process namespace of its own, so that the peers' numbers on the control socket mean something. */
 		[PROCESS_CONSOLE] = { closed, CONFINE_USER_SELF, false },
 		[PROCESS_LAUNCHER] = { closed, CONFINE_USER_SELF, false },
@@ -66,6 +67,8 @@ static int extra_fd(const struct family *f, enum process role)
 {
 	if (role == PROCESS_AUDIT)
 		return f->audit_dir;
+	if (role == PROCESS_STORE)
+		return f->store_dir;
 	if (role == PROCESS_LAUNCHER)
 		return f->servers_dir;
 	if (role == PROCESS_CONSOLE)
@@ -371,7 +374,8 @@ static void tell_stop(struct family *f, enum process role)
 /* Whoever others report to ends after them; the record is closed last. */
 static void stop_next(struct family *f)
 {
-	static const enum process order[] = { PROCESS_CONSOLE, PROCESS_JUDGE, PROCESS_GATEWAY, PROCESS_LAUNCHER, PROCESS_AUDIT };
+	static const enum process order[] = { PROCESS_CONSOLE, PROCESS_JUDGE, PROCESS_GATEWAY, PROCESS_LAUNCHER, PROCESS_STORE,
+					     PROCESS_AUDIT };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (running(f, order[i])) {

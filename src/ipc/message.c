@@ -53,6 +53,7 @@ struct field {
 #define GATEWAY (1U << PROCESS_GATEWAY)
 #define JUDGE (1U << PROCESS_JUDGE)
 #define AUDIT (1U << PROCESS_AUDIT)
+#define STORE (1U << PROCESS_STORE)
 #define CONSOLE (1U << PROCESS_CONSOLE)
 #define CLI (1U << PROCESS_CLI)
 #define SETUP PHASE_SETUP
@@ -80,7 +81,7 @@ const char *process_name(enum process process)
 {
 	static const char *const names[PROCESS_COUNT] = {
 		[PROCESS_INIT] = "init",   [PROCESS_LAUNCHER] = "launcher", [PROCESS_GATEWAY] = "gateway", [PROCESS_JUDGE] = "judge",
-		[PROCESS_AUDIT] = "audit", [PROCESS_CONSOLE] = "console",   [PROCESS_CLI] = "cli",
+		[PROCESS_AUDIT] = "audit", [PROCESS_STORE] = "store", [PROCESS_CONSOLE] = "console",   [PROCESS_CLI] = "cli",
 	};
 
 	return process < PROCESS_COUNT ? names[process] : "nobody";

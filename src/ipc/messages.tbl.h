@@ -14,18 +14,18 @@
 
 /* ---- init and everybody ---- */
 
-MESSAGE(ready, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP, ONCE,
+MESSAGE(ready, JUDGE | AUDIT | STORE | LAUNCHER | CONSOLE | GATEWAY, INIT, SETUP, ONCE,
 	BYTES(report, 512)) /* the measured confinement: a struct confine_report, of the same binary */
-MESSAGE(peer, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, MANY,
+MESSAGE(peer, INIT, JUDGE | AUDIT | STORE | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, MANY,
 	U8(role) U64(session) FD(channel)) /* a channel to another process; for a gateway, its session */
 MESSAGE(peer_quiet, INIT, JUDGE | GATEWAY, SETUP | SERVING, MANY,
 	U64(session) FD(channel)) /* a second channel from the judge to the gateway, which wakes nobody: for call_running */
-MESSAGE(stop, INIT, JUDGE | AUDIT | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
+MESSAGE(stop, INIT, JUDGE | AUDIT | STORE | LAUNCHER | CONSOLE | GATEWAY, SETUP | SERVING, ONCE, )
 /* These two end others, so a gateway, which strangers' bytes may have taken over, cannot say them: when it cannot go on, it ends. */
-MESSAGE(fatal, JUDGE | AUDIT | LAUNCHER | CONSOLE, INIT, SETUP | SERVING, ONCE,
+MESSAGE(fatal, JUDGE | AUDIT | STORE | LAUNCHER | CONSOLE, INIT, SETUP | SERVING, ONCE,
 	TEXT(why, 1024)) /* the process cannot go on, and a restart would not help */
 
-MESSAGE(misbehaved, JUDGE | AUDIT | LAUNCHER | CONSOLE, INIT, SERVING, MANY,
+MESSAGE(misbehaved, JUDGE | AUDIT | STORE | LAUNCHER | CONSOLE, INIT, SERVING, MANY,
 	U8(role) U64(session) TEXT(why, 256)) /* that sibling broke a channel's rules: init kills it, and records it */
 
 /* ---- the policy ---- */
@@ -101,6 +101,18 @@ MESSAGE(audit_append, JUDGE | INIT, AUDIT, SERVING, MANY,
 MESSAGE(audit_appended, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) U64(entry))
 MESSAGE(audit_failed, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) TEXT(why, 256))
 
+/* ---- the store ---- */
+
+MESSAGE(store_run, JUDGE | CONSOLE, STORE, SERVING, MANY,
+	U64(request) U32(statement) BYTES(values, 8388608)) /* of statements.tbl.h; packed array, one value for each that the table names */
+MESSAGE(store_done, STORE, JUDGE | CONSOLE, SERVING, MANY,
+	U64(request) U64(changes) BYTES(rows, 8388608)) /* it is on the disk; packed array of arrays */
+MESSAGE(store_failed, STORE, JUDGE | CONSOLE, SERVING, MANY, U64(request) TEXT(why, 256)) /* nothing of it happened */
+MESSAGE(person_check, JUDGE, STORE, SERVING, MANY, U64(request) BYTES(secret, 256))
+MESSAGE(person_set, JUDGE, STORE, SERVING, MANY, U64(request) U32(uid) BYTES(old, 256) BYTES(secret, 256)) /* old: empty when there is none */
+MESSAGE(person_answer, STORE, JUDGE, SERVING, MANY,
+	U64(request) U8(verdict) U64(wait_ms)) /* enum person_verdict; for LOCKED, and a WRONG that locks it, how long */
+
 /* ---- people: the control socket ---- */
 
 MESSAGE(cli_session, CLI, CONSOLE, SERVING, ONCE,
@@ -108,6 +120,8 @@ MESSAGE(cli_session, CLI, CONSOLE, SERVING, ONCE,
 MESSAGE(cli_status, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_reload, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_shutdown, CLI, CONSOLE, SERVING, MANY, )
+MESSAGE(cli_store, CLI, CONSOLE, SERVING, MANY, U32(statement) BYTES(values, 8192)) /* one that the console's role may run; it only reads */
+MESSAGE(cli_rows, CONSOLE, CLI, SERVING, MANY, BYTES(rows, 8388608)) /* packed, as store_done has them; then cli_done */
 MESSAGE(cli_part, CONSOLE, CLI, SERVING, MANY, BYTES(json, 1048576)) /* members of one JSON object */
 MESSAGE(cli_done, CONSOLE, CLI, SERVING, MANY, U8(status) TEXT(code, 32) TEXT(text, 65536) U64(entry))
 MESSAGE(shutdown, CONSOLE, INIT, SERVING, MANY, )

@@ -14,6 +14,7 @@
 
 struct session;
 struct record_waiting;
+struct stored_waiting;
 
 /* The token of one agent, as its hash. */
 struct agent_token {
@@ -25,13 +26,14 @@ struct agent_token {
 struct judge {
 	struct child *child;
 	struct event_base *loop;
-	struct channel *init, *launcher, *audit, *console;
+	struct channel *init, *launcher, *audit, *store, *console;
 	struct policy *policy;
 	char *policy_path;
 	struct agent_token *tokens, *tokens_next; /* in force; to be in force with the next policy */
 	struct session *sessions;
 	struct record_waiting *waiting; /* appends whose entry number is awaited */
-	uint64_t last_token, last_sandbox;
+	struct stored_waiting *stored_waiting; /* statements whose answer is awaited */
+	uint64_t last_token, last_stored, last_sandbox;
 	bool stopping;
 	char layers[4096]; /* measured confinement, JSON */
 };

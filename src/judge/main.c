@@ -4,7 +4,8 @@
  * The judge takes decoded calls from the gateways, decides them by the compiled policy, has each intent recorded by the audit process, and
  * only then writes the call, canonically and from its own copy, to the server. It is event-driven and single-threaded; all state hangs on
  * one struct judge. call.c is the call path, in the order of its stages; session.c says who is who; server.c keeps a session's server
- * alive; pen.c is the only writer to servers; tools.c takes in what a server says its tools are; record.c talks to the audit process.
+ * alive; pen.c is the only writer to servers; tools.c takes in what a server says its tools are; record.c talks to the audit process,
+ * stored.c to the store.
  *
  * Security
  *
@@ -25,6 +26,7 @@
 #include "judge/server.h"
 #include "judge/session.h"
 #include "judge/status.h"
+#include "judge/stored.h"
 
 struct judge_process {
 	struct child child;
@@ -132,6 +134,24 @@ static void on_audit(void *ctx, struct channel *channel, struct message *m)
 		record_on_failed(judge, &m->audit_failed);
 }
 
+static void on_broken(void *ctx, struct channel *channel, const char *why);
+
+static void on_store(void *ctx, struct channel *channel, struct message *m)
+{
+	struct judge *judge = ctx;
+	int r = 0;
+
+	if (m->type == MSG_store_done)
+		r = stored_on_done(judge, &m->store_done);
+	else if (m->type == MSG_store_failed)
+		r = stored_on_failed(judge, &m->store_failed);
+	else if (m->type == MSG_person_answer)
+		r = stored_on_person(judge, &m->person_answer);
+	/* A handler may have been told meanwhile that the store is gone. */
+	if (r < 0 && judge->store == channel)
+		on_broken(judge, channel, "it answered what was not asked, or what cannot be read");
+}
+
 static void on_launcher(void *ctx, struct channel *channel, struct message *m)
 {
 	struct judge *judge = ctx;
@@ -174,6 +194,9 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 	if (peer == PROCESS_AUDIT) {
 		judge->audit = NULL;
 		record_on_lost(judge);
+	} else if (peer == PROCESS_STORE) {
+		judge->store = NULL;
+		stored_on_lost(judge);
 	} else if (peer == PROCESS_LAUNCHER) {
 		judge->launcher = NULL;
 		server_on_launcher_lost(judge);
@@ -184,7 +207,7 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 
 static void connect_peer(struct judge_process *p, struct msg_peer *m)
 {
-	static const struct channel_ops audit = { on_audit, on_broken }, launcher = { on_launcher, on_broken },
+	static const struct channel_ops audit = { on_audit, on_broken }, store = { on_store, on_broken }, launcher = { on_launcher, on_broken },
 					console = { on_console, on_broken };
 	struct judge *judge = &p->judge;
 	int fd = fd_take(&m->channel);
@@ -194,6 +217,11 @@ static void connect_peer(struct judge_process *p, struct msg_peer *m)
 		if (judge->audit)
 			on_broken(judge, judge->audit, NULL);
 		child_connect(&p->child, PROCESS_AUDIT, fd, &audit, judge, &judge->audit);
+		break;
+	case PROCESS_STORE:
+		if (judge->store)
+			on_broken(judge, judge->store, NULL);
+		child_connect(&p->child, PROCESS_STORE, fd, &store, judge, &judge->store);
 		break;
 	case PROCESS_LAUNCHER:
 		if (judge->launcher)

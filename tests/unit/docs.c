@@ -19,7 +19,7 @@
 #include "ipc/process.h"
 #include "policy/policy.h"
 
-enum { JUDGE = 1, AUDIT = 2, LAUNCHER = 4, CONSOLE = 8, GATEWAY = 16, INIT = 32, CLI = 64 };
+enum { JUDGE = 1, AUDIT = 2, LAUNCHER = 4, CONSOLE = 8, GATEWAY = 16, INIT = 32, CLI = 64, STORE = 128 };
 
 static const struct {
 	const char *name;
@@ -138,7 +138,7 @@ static unsigned process_bit(struct slice name)
 		unsigned bit;
 	} bits[] = {
 		{ "judge", JUDGE },	{ "audit", AUDIT }, { "launcher", LAUNCHER }, { "console", CONSOLE },
-		{ "gateway", GATEWAY }, { "init", INIT },   { "cli", CLI },
+		{ "gateway", GATEWAY }, { "init", INIT },   { "cli", CLI }, { "store", STORE },
 	};
 
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)

@@ -1,0 +1,91 @@
+/*
+ * Every statement that the store process runs. Callers name one and give its values; nobody sends SQL. This table makes the enum that callers use
+ * (statements.h), the permission check and the prepared statements (src/store/statements.c).
+ *
+ * STATEMENT(name, roles, values, columns, sql)
+ *
+ * Roles: who may run it, JUDGE or CONSOLE (which runs them for people: they only read). Values and columns, a letter for each: t text, i integer, T and
+ * I the same or null. In the SQL, ?1 is the first value. Several SQL statements, with ";" between them, are one: all of them happen, or none; the
+ * rows are those of the last one, the count of changed rows is that of all. Times are microseconds since 1970.
+ */
+
+/* ---- approvals: pending -> approved | rejected | expired | withdrawn; approved -> consumed | expired | withdrawn ---- */
+
+/* The newest record for one subject. */
+STATEMENT(approval_find, JUDGE, "t", "tttiTiiI",
+	"SELECT id, state, pin, expires, reason, told, created, intent FROM approvals WHERE subject = ?1 ORDER BY created DESC, rowid DESC LIMIT 1")
+/* A new, pending record; no row is made when the agent (4) has as many pending ones as ?18 says. */
+STATEMENT(approval_new, JUDGE, "ttttiitttttttiiIti", "",
+	"INSERT INTO approvals (id, digest, subject, agent, session, uid, server, tool, pin, effect, rule, rule_digest, arguments, created, expires, asked,"
+	" why, state) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 'pending'"
+	" WHERE (SELECT count(*) FROM approvals WHERE agent = ?4 AND state = 'pending') < ?18")
+/* The whole record: what was asked, then what became of it. */
+STATEMENT(approval_get, JUDGE | CONSOLE, "t", "ttttiitttttttiiIttIIITIIi",
+	"SELECT id, digest, subject, agent, session, uid, server, tool, pin, effect, rule, rule_digest, arguments, created, expires, asked, why,"
+	" state, decided, decided_by, same_user, reason, ended, intent, told FROM approvals WHERE id = ?1")
+/* A person's word on a pending record: id, state (approved or rejected), now, uid, same user (1 or 0), reason. */
+STATEMENT(approval_decide, JUDGE, "ttiiiT", "",
+	"UPDATE approvals SET state = ?2, decided = ?3, decided_by = ?4, same_user = ?5, reason = ?6, ended = iif(?2 = 'rejected', ?3, NULL)"
+	" WHERE id = ?1 AND state = 'pending' AND expires > ?3 AND ?2 IN ('approved', 'rejected')")
+/* Used up, just before the act: id, subject, rule digest, pin, now, entry of the intent. One row, or nothing may happen. */
+STATEMENT(approval_consume, JUDGE, "ttttii", "",
+	"UPDATE approvals SET state = 'consumed', ended = ?5, intent = ?6 WHERE id = ?1 AND subject = ?2 AND rule_digest = ?3 AND pin = ?4"
+	" AND state = 'approved' AND expires > ?5")
+/* The agent has been told that it expired. */
+STATEMENT(approval_told, JUDGE, "t", "", "UPDATE approvals SET told = 1 WHERE id = ?1 AND state = 'expired'")
+/* Everything whose time is over at ?1; which those were. */
+STATEMENT(approval_expire, JUDGE, "i", "t",
+	"UPDATE approvals SET state = 'expired', ended = ?1 WHERE state IN ('pending', 'approved') AND expires <= ?1 RETURNING id")
+/* One live record is withdrawn: id, now, uid or null, reason. */
+STATEMENT(approval_withdraw, JUDGE, "tiIT", "",
+	"UPDATE approvals SET state = 'withdrawn', ended = ?2, decided_by = ?3, reason = ?4 WHERE id = ?1 AND state IN ('pending', 'approved')")
+/* Which rules the live records stand on. */
+STATEMENT(approval_rules, JUDGE, "", "tt", "SELECT DISTINCT agent, rule_digest FROM approvals WHERE state IN ('pending', 'approved')")
+/* The live records of a rule that is gone: agent, rule digest, now, reason. */
+STATEMENT(approval_withdraw_rule, JUDGE, "ttit", "t",
+	"UPDATE approvals SET state = 'withdrawn', ended = ?3, reason = ?4 WHERE agent = ?1 AND rule_digest = ?2 AND state IN ('pending', 'approved')"
+	" RETURNING id")
+/* The live records of a tool whose pin is another one now: server, tool, pin, now, reason. */
+STATEMENT(approval_withdraw_pin, JUDGE, "tttit", "t",
+	"UPDATE approvals SET state = 'withdrawn', ended = ?4, reason = ?5 WHERE server = ?1 AND tool = ?2 AND pin <> ?3"
+	" AND state IN ('pending', 'approved') RETURNING id")
+/* All of them, or those that are live, newest first, before row ?1 (0: from the newest), at most ?2. */
+STATEMENT(approval_list, CONSOLE, "ii", "itttttttiitIIITI",
+	"SELECT rowid, id, state, agent, server, tool, effect, rule, created, expires, why, decided, decided_by, same_user, reason, ended FROM approvals"
+	" WHERE ?1 = 0 OR rowid < ?1 ORDER BY rowid DESC LIMIT ?2")
+STATEMENT(approval_list_live, CONSOLE, "ii", "itttttttiitIIITI",
+	"SELECT rowid, id, state, agent, server, tool, effect, rule, created, expires, why, decided, decided_by, same_user, reason, ended FROM approvals"
+	" WHERE state IN ('pending', 'approved') AND (?1 = 0 OR rowid < ?1) ORDER BY rowid DESC LIMIT ?2")
+/* For status: how many wait, how many are approved and unused, how many were ever decided as the agent's own user. */
+STATEMENT(approval_counts, JUDGE | CONSOLE, "", "iii",
+	"SELECT (SELECT count(*) FROM approvals WHERE state = 'pending'), (SELECT count(*) FROM approvals WHERE state = 'approved'),"
+	" (SELECT count(*) FROM approvals WHERE same_user = 1)")
+
+/* ---- the person's PIN, as far as others may know it ---- */
+
+/* When it was set and by which user; failures in a row, until when it is locked. No row: it is not set. */
+STATEMENT(person_state, JUDGE | CONSOLE, "", "iiii", "SELECT set_at, set_by, failures, locked_until FROM person")
+
+/* ---- pins: tool "" is the server's code ---- */
+
+/* What was accepted of a server. */
+STATEMENT(pin_accepted, JUDGE, "t", "tt", "SELECT tool, digest FROM pins WHERE server = ?1 AND state = 'accepted' ORDER BY tool")
+/* What is offered and not accepted. */
+STATEMENT(pin_offered, JUDGE, "t", "tt", "SELECT tool, digest FROM pins WHERE server = ?1 AND state = 'offered' ORDER BY tool")
+/* Puts a row: server, tool, state, digest, definition (canonical JSON), why, now, uid or null. */
+STATEMENT(pin_put, JUDGE, "tttttTiI", "",
+	"INSERT OR REPLACE INTO pins (server, tool, state, digest, definition, why, since, by_uid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+/* What is offered becomes what is accepted, when it is still that: server, tool, digest, now, uid. */
+STATEMENT(pin_accept, JUDGE, "tttii", "",
+	"INSERT OR REPLACE INTO pins (server, tool, state, digest, definition, why, since, by_uid)"
+	" SELECT server, tool, 'accepted', digest, definition, NULL, ?4, ?5 FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'offered' AND digest = ?3;"
+	"DELETE FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'offered' AND digest = ?3")
+/* A row is not needed any more: server, tool, state. */
+STATEMENT(pin_forget, JUDGE, "ttt", "", "DELETE FROM pins WHERE server = ?1 AND tool = ?2 AND state = ?3")
+/* For people: all rows, or those of server ?1, without the definitions; after (?2, ?3, ?4), at most ?5. */
+STATEMENT(pin_list, CONSOLE, "tttti", "ttttTiIi",
+	"SELECT server, tool, state, digest, why, since, by_uid, length(definition) FROM pins WHERE (?1 = '' OR server = ?1)"
+	" AND (server, tool, state) > (?2, ?3, ?4) ORDER BY server, tool, state LIMIT ?5")
+/* One row with its definition: server, tool, state. */
+STATEMENT(pin_get, JUDGE | CONSOLE, "ttt", "tttttTiI",
+	"SELECT server, tool, state, digest, definition, why, since, by_uid FROM pins WHERE server = ?1 AND tool = ?2 AND state = ?3")
