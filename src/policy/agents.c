@@ -158,6 +158,22 @@ static void load_unattended(struct loader *l, const struct json *v, struct rule 
 		rule->unattended = loader_string(l, why);
 }
 
+static void load_within(struct loader *l, const struct json *v, struct rule *rule)
+{
+	uint64_t ms;
+
+	if (rule->list == LIST_ALLOW)
+		problem_error(l, v->line, v->column, "within belongs to ask: what waits under allow waits for 1h");
+	else if (rule->list == LIST_DENY)
+		problem_error(l, v->line, v->column, "within belongs to ask: what is under deny never runs");
+	else if (v->type != JSON_STRING || duration_ms(v->text, UNIT_S | UNIT_M | UNIT_H | UNIT_D, &ms) < 0)
+		problem_error(l, v->line, v->column, "within must be a whole number with its unit: 90s, 30m, 12h or 7d");
+	else if (ms < WITHIN_LEAST_S * 1000ULL || ms > WITHIN_MOST_S * 1000ULL)
+		problem_error(l, v->line, v->column, "within must be from 1m to 30d");
+	else
+		rule->within_s = (uint32_t)(ms / 1000);
+}
+
 /* What is destructive waits for a person, unless somebody has written down why not. */
 static void check_effect(struct loader *l, const struct json *at, const struct rule *rule)
 {
@@ -186,13 +202,14 @@ static void check_effect(struct loader *l, const struct json *at, const struct r
 
 static void load_rule(struct loader *l, const struct json *item, const struct json *servers, struct rule *rule)
 {
-	const struct json *tool = item, *args = NULL, *unattended = NULL;
+	const struct json *tool = item, *args = NULL, *unattended = NULL, *within = NULL;
 
 	if (item->type == JSON_OBJECT) {
 		keys_check(l, item, KEYS_RULE);
 		tool = json_get(item, SLICE("tool"));
 		args = json_get(item, SLICE("args"));
 		unattended = json_get(item, SLICE("unattended"));
+		within = json_get(item, SLICE("within"));
 	} else if (item->type != JSON_STRING) {
 		problem_error(l, item->line, item->column, "a rule is server.tool, or a map {tool: server.tool, args: {...}}");
 		return;
@@ -201,10 +218,14 @@ static void load_rule(struct loader *l, const struct json *item, const struct js
 		load_args(l, args, rule);
 	if (unattended)
 		load_unattended(l, unattended, rule);
+	if (within)
+		load_within(l, within, rule);
 	if (!tool)
 		problem_error(l, item->line, item->column, "a rule needs tool: server.tool");
 	else if (load_pattern(l, tool, servers, rule) && !(unattended && !rule->unattended))
 		check_effect(l, tool, rule);
+	if (l->errors == 0)
+		load_rule_text(l, rule);
 }
 
 /* ---- one agent ---- */
@@ -332,7 +353,8 @@ static void load_rules(struct loader *l, const struct json *from, const struct j
 			const struct json *item = &lists[list]->items[i];
 			struct rule *rule = &agent->rules[agent->rule_count++];
 
-			*rule = (struct rule){ .list = list, .index = i, .line = item->line, .column = item->column };
+			*rule = (struct rule){ .list = list, .index = i, .line = item->line, .column = item->column,
+					 .within_s = WITHIN_DEFAULT_S };
 			rule->label = arena_printf(&l->policy->arena, "agents.%s.%s[%u]", agent->name ? agent->name : "",
 						   rule_list_name(list), (unsigned)i);
 			if (!rule->label)

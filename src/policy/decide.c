@@ -226,6 +226,8 @@ static void refuse(struct policy_verdict *v, const char *stage, const char *code
 	v->rule = rule ? rule->label : "";
 	v->line = rule ? rule->line : 0;
 	v->column = rule ? rule->column : 0;
+	v->within_s = 0;
+	v->rule_text = (struct slice){ 0 };
 }
 
 static void not_granted(struct policy_verdict *v, const struct rule *rule)
@@ -244,8 +246,11 @@ static void settle(struct policy_verdict *v, enum policy_decision decision, cons
 {
 	refuse(v, decision == DECISION_ASK ? "approval" : "policy", decision == DECISION_ASK ? "needs_approval" : "", rule);
 	v->decision = decision;
-	if (decision == DECISION_ASK)
-		say(v, "%s", ask_why);
+	if (decision != DECISION_ASK)
+		return;
+	v->within_s = rule->within_s;
+	v->rule_text = rule->text;
+	say(v, "%s", ask_why);
 }
 
 /* ---- deciding ---- */
@@ -418,6 +423,30 @@ bool policy_grants(const struct policy *policy, struct slice agent, struct slice
 	const struct rule *denied;
 
 	return a && granted(a, server, tool, &denied);
+}
+
+bool policy_may_ask(const struct policy *policy, struct slice agent, struct slice server, struct slice tool,
+		    bool (*same)(void *ctx, struct slice rule_text), void *ctx)
+{
+	static const enum rule_list lists[] = { LIST_ASK, LIST_ALLOW };
+	const struct agent *a = model_agent(policy, agent);
+	const struct rule *denied;
+
+	if (!a || !granted(a, server, tool, &denied))
+		return false;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct walk w = walk_start(a, server, tool, lists[i]);
+
+		for (const struct rule *r = walk_next(&w); r; r = walk_next(&w))
+			if (rule_may_ask(r) && same(ctx, r->text))
+				return true;
+	}
+	return false;
+}
+
+enum policy_effect policy_tool_effect(const struct policy *policy, struct slice server, struct slice tool)
+{
+	return model_effect(policy, server, tool);
 }
 
 bool policy_agent_uses(const struct policy *policy, struct slice agent, struct slice server)

@@ -1,4 +1,6 @@
 /* Which keys belong where, and the checks of kind that go with them. */
+#include <errno.h>
+
 #include "base/text.h"
 #include "policy/loader.h"
 
@@ -11,14 +13,14 @@ static const char *const known[KEYS_PLACES][KEYS_MOST] = {
 	[KEYS_FILE] = { "host", "at", "mode" },
 	[KEYS_TOOL] = { "effect" },
 	[KEYS_AGENT] = { "allow", "ask", "deny" },
-	[KEYS_RULE] = { "tool", "args", "unattended" },
+	[KEYS_RULE] = { "tool", "args", "unattended", "within" },
 };
 
 /* Part of the language, but of a later version: named here so that whoever writes one hears that, and not that it is misspelt. */
 static const char *const later[] = {
 	"approvals", "audit",   "auth",    "budget",  "by",     "delegate", "egress",   "exchange", "hosts",  "include",
 	"labels",    "limits",  "network", "package", "people", "pin",      "private",  "prompt",   "redact", "returns",
-	"screen",    "secrets", "session", "sink",    "url",    "vars",     "webhooks", "when",     "within",
+	"screen",    "secrets", "session", "sink",    "url",    "vars",     "webhooks", "when",
 };
 
 enum { LATER_COUNT = sizeof(later) / sizeof(later[0]) };
@@ -150,6 +152,36 @@ bool expect_bool(struct loader *l, const struct json *v, const char *name, bool 
 	else
 		problem_error(l, v->line, v->column, "%s must be true or false", name);
 	return false;
+}
+
+int duration_ms(struct slice s, unsigned units, uint64_t *ret_ms)
+{
+	static const struct {
+		enum duration_unit unit;
+		const char *suffix;
+		uint64_t ms;
+	} table[] = {
+		{ UNIT_MS, "ms", 1 },
+		{ UNIT_S, "s", 1000 },
+		{ UNIT_M, "m", 60 * 1000 },
+		{ UNIT_H, "h", 60 * 60 * 1000 },
+		{ UNIT_D, "d", 24 * 60 * 60 * 1000 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		size_t len = strlen(table[i].suffix);
+		uint64_t n;
+		int r;
+
+		if (!(units & table[i].unit) || s.len <= len || memcmp(s.ptr + s.len - len, table[i].suffix, len) != 0)
+			continue;
+		r = text_u64(slice_of(s.ptr, s.len - len), 0, UINT32_MAX, &n);
+		if (r == -EINVAL)
+			continue;
+		*ret_ms = r == 0 ? n * table[i].ms : UINT64_MAX;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 const char *did_you_mean(struct loader *l, struct slice word, const struct json *map)

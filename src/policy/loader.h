@@ -47,6 +47,11 @@ bool expect_text(struct loader *l, const struct json *v, const char *name, struc
 /* true or false, with a word for who wrote yes. */
 bool expect_bool(struct loader *l, const struct json *v, const char *name, bool *ret_value);
 
+enum duration_unit { UNIT_MS = 1, UNIT_S = 2, UNIT_M = 4, UNIT_H = 8, UNIT_D = 16 };
+
+/* "30s" in milliseconds, of these units; a number that does not fit counts as too long. 0 or -EINVAL. */
+int duration_ms(struct slice s, unsigned units, uint64_t *ret_ms);
+
 /* The nearest of the names of `map`'s members to what was written, as ` (did you mean "x"?)`, or "". */
 const char *did_you_mean(struct loader *l, struct slice word, const struct json *map);
 
@@ -62,6 +67,9 @@ void load_agents(struct loader *l, const struct json *agents, const struct json 
 
 /* args.c: the `args` of a rule, compiled into it. */
 void load_args(struct loader *l, const struct json *args, struct rule *rule);
+
+/* rule_text.c: the canonical text of a rule that may make a call wait; nothing for another. `args_source` must still be there. */
+void load_rule_text(struct loader *l, struct rule *rule);
 
 /* mounts.c: `workspace` and `files` of a server. */
 void load_mounts(struct loader *l, const struct json *server, struct policy_server *out);

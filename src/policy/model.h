@@ -12,6 +12,9 @@ enum {
 	TIMEOUT_DEFAULT_MS = 60 * 1000,
 	TIMEOUT_LEAST_MS = 1000,
 	TIMEOUT_MOST_MS = 60 * 60 * 1000,
+	WITHIN_DEFAULT_S = 60 * 60,
+	WITHIN_LEAST_S = 60,
+	WITHIN_MOST_S = 30 * 24 * 60 * 60,
 };
 
 /* In the order in which they are asked. */
@@ -37,9 +40,17 @@ struct rule {
 	size_t required; /* how many of them are not optional */
 	const struct json *args_source; /* while loading only */
 	const char *unattended; /* why nobody has to approve, or NULL */
+	uint32_t within_s; /* how long a call that waits by it may wait */
+	struct slice text; /* canonical, of a rule that may make a call wait; else empty */
 	const char *label; /* "agents.dev.allow[2]" */
 	uint32_t line, column;
 };
+
+/* Under ask, or under allow without a word that nobody has to approve: then what is destructive waits. */
+static inline bool rule_may_ask(const struct rule *rule)
+{
+	return rule->list == LIST_ASK || (rule->list == LIST_ALLOW && !rule->unattended);
+}
 
 struct agent {
 	const char *name;

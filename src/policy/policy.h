@@ -105,6 +105,8 @@ struct policy_verdict {
 	enum policy_effect effect; /* the tool's, also when refused */
 	const char *rule; /* which rule decided: "agents.dev.allow[2]", or "" for the default; owned by the policy */
 	uint32_t line, column; /* of that rule, 0 for the default */
+	uint32_t within_s; /* for ASK: how long it may wait for a person and be used */
+	struct slice rule_text; /* for ASK: the rule's canonical text (below); owned by the policy */
 	char why[256]; /* one printable sentence for the agent: what to do instead; names no rule text and no other agent's rights */
 };
 
@@ -117,6 +119,18 @@ bool policy_grants(const struct policy *policy, struct slice agent, struct slice
 /* The verdict for one call. `args` is an object. Never fails: what cannot be evaluated is refused. */
 void policy_decide(const struct policy *policy, struct slice agent, struct slice server, struct slice tool, const struct json *args,
 		   struct policy_verdict *ret_verdict);
+
+/*
+ * A rule by which a call may wait has a canonical text: a JSON object, written canonically, of all in it that decides (its list, tool, args and within).
+ * What a person approved is bound to this text and to the tool's facts, not to the rule's place: so it outlives changes elsewhere in the file.
+ *
+ * True when the tool is granted to the agent, and one of the rules by which a call of it may wait has a text for which `same` is true.
+ */
+bool policy_may_ask(const struct policy *policy, struct slice agent, struct slice server, struct slice tool,
+		    bool (*same)(void *ctx, struct slice rule_text), void *ctx);
+
+/* The tool's facts; without any it is destructive. */
+enum policy_effect policy_tool_effect(const struct policy *policy, struct slice server, struct slice tool);
 
 /* ---- a second look ---- */
 

@@ -169,30 +169,6 @@ static void load_env(struct loader *l, const struct json *server, struct policy_
 
 /* ---- timeout ---- */
 
-static const struct {
-	const char *suffix;
-	uint64_t ms;
-} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 } };
-
-/* "30s" in milliseconds; a number that does not fit counts as too long. */
-static int duration(struct slice s, uint64_t *ret_ms)
-{
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t len = strlen(units[i].suffix);
-		uint64_t n;
-		int r;
-
-		if (s.len <= len || memcmp(s.ptr + s.len - len, units[i].suffix, len) != 0)
-			continue;
-		r = text_u64(slice_of(s.ptr, s.len - len), 0, UINT32_MAX, &n);
-		if (r == -EINVAL)
-			continue;
-		*ret_ms = r == 0 ? n * units[i].ms : UINT64_MAX;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 static void load_timeout(struct loader *l, const struct json *server, struct policy_server *out)
 {
 	const struct json *v = json_get(server, SLICE("timeout"));
@@ -201,7 +177,7 @@ static void load_timeout(struct loader *l, const struct json *server, struct pol
 	out->timeout_ms = TIMEOUT_DEFAULT_MS;
 	if (!v)
 		return;
-	if (v->type != JSON_STRING || duration(v->text, &ms) < 0)
+	if (v->type != JSON_STRING || duration_ms(v->text, UNIT_MS | UNIT_S | UNIT_M, &ms) < 0)
 		problem_error(l, v->line, v->column, "timeout must be a whole number with its unit: 500ms, 30s or 5m");
 	else if (ms < TIMEOUT_LEAST_MS || ms > TIMEOUT_MOST_MS)
 		problem_error(l, v->line, v->column, "timeout must be from 1s to 60m");

@@ -480,6 +480,128 @@ static void the_stricter_reading_stands(void **state)
 	policy_free(p);
 }
 
+/* ---- what an approval is bound to ---- */
+
+struct text_wanted {
+	struct slice text;
+	unsigned asked;
+};
+
+static bool same_text(void *ctx, struct slice rule_text)
+{
+	struct text_wanted *w = ctx;
+
+	w->asked++;
+	return slice_eq(w->text, rule_text);
+}
+
+/* How the policy decides agent a's call of `tool` with {"n":1}. */
+static void decide_one(const struct policy *p, const char *tool, struct policy_verdict *ret_verdict)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(10000);
+	struct json args = parse(&arena, "{\"n\":1}");
+
+	policy_decide(p, SLICE("a"), SLICE("s"), slice_str(tool), &args, ret_verdict);
+}
+
+static void what_waits_says_how_long_and_by_which_text(void **state)
+{
+	struct policy *p = load("version: 1\n"
+				"servers: {s: {command: [x]}}\n"
+				"tools: {s.read: {effect: read}}\n"
+				"agents:\n"
+				"  a:\n"
+				"    ask:\n"
+				"      - {within: 12h, tool: s.limited, args: {n: {optional: true, minimum: 1.0, type: integer}, b: true}}\n"
+				"      - {tool: s.limited, args: {n: true}, within: 30d}\n"
+				"      - {tool: s.bare, within: 90s}\n"
+				"      - s.plain\n"
+				"      - {tool: s.none, args: {}}\n"
+				"    allow: [s.r*, {tool: s.w*, unattended: y}]\n");
+	static const struct {
+		const char *tool;
+		enum policy_decision decision;
+		uint32_t within_s;
+		const char *text;
+	} cases[] = {
+		{ "limited", DECISION_ASK, 30 * 86400, "{\"args\":{\"n\":true},\"list\":\"ask\",\"tool\":\"s.limited\",\"within\":2592000}" },
+		{ "bare", DECISION_ASK, 90, "{\"list\":\"ask\",\"tool\":\"s.bare\",\"within\":90}" },
+		{ "plain", DECISION_ASK, 3600, "{\"list\":\"ask\",\"tool\":\"s.plain\",\"within\":3600}" },
+		{ "remove", DECISION_ASK, 3600, "{\"list\":\"allow\",\"tool\":\"s.r*\",\"within\":3600}" },
+		{ "read", DECISION_ALLOW, 0, "" },
+		{ "write", DECISION_ALLOW, 0, "" },
+		{ "none", DECISION_REFUSE, 0, "" },
+		{ "other", DECISION_REFUSE, 0, "" },
+	};
+	struct text_wanted first = { .text = SLICE(
+		"{\"args\":{\"b\":true,\"n\":{\"minimum\":1,\"optional\":true,\"type\":\"integer\"}},\"list\":\"ask\",\"tool\":\"s.limited\",\"within\":43200}") };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy_verdict v;
+
+		decide_one(p, cases[i].tool, &v);
+		assert_int_equal(v.decision, cases[i].decision);
+		assert_int_equal(v.within_s, cases[i].within_s);
+		if (!slice_eq(v.rule_text, slice_str(cases[i].text)))
+			fail_msg("%s: %.*s", cases[i].tool, SLICE_ARG(v.rule_text));
+	}
+	assert_true(policy_may_ask(p, SLICE("a"), SLICE("s"), SLICE("limited"), same_text, &first));
+	assert_int_equal(first.asked, 1);
+	policy_free(p);
+}
+
+/* Whether the approval of the first policy's rule for s.t still has its rule in the second. */
+static void the_text_ends_with_the_rule_and_with_nothing_else(void **state)
+{
+#define HEAD "version: 1\nservers: {s: {command: [x]}, z: {command: [z]}}\n"
+	static const char before[] = HEAD "agents: {a: {ask: [{tool: s.t, args: {n: {type: integer, maximum: 5}}}]}}\n";
+	static const struct {
+		const char *yaml;
+		bool still;
+	} cases[] = {
+		{ before, true },
+		{ HEAD "# a comment\nagents: {z: {allow: [z.*], deny: [s.t]},\n"
+		       "  a: {ask: [z.t, {within: 60m, args: {n: {maximum: 5.0, type: integer}}, tool: s.t}], deny: [s.x]}}\n", true },
+		{ HEAD "agents: {a: {ask: [{tool: s.t, args: {n: {type: integer, maximum: 6}}}]}}\n", false },
+		{ HEAD "agents: {a: {ask: [{tool: s.t, within: 2h, args: {n: {type: integer, maximum: 5}}}]}}\n", false },
+		{ HEAD "agents: {a: {ask: [{tool: s.t*, args: {n: {type: integer, maximum: 5}}}]}}\n", false },
+		{ HEAD "agents: {a: {ask: [{tool: s.u, args: {n: {type: integer, maximum: 5}}}]}}\n", false },
+		{ HEAD "agents: {a: {ask: [s.t]}}\n", false },
+		{ HEAD "agents: {a: {allow: [{tool: s.t, unattended: x, args: {n: {type: integer, maximum: 5}}}]}}\n", false },
+		{ HEAD "agents: {a: {ask: [{tool: s.t, args: {n: {type: integer, maximum: 5}}}], deny: [s.t]}}\n", false },
+		{ HEAD "agents: {b: {ask: [{tool: s.t, args: {n: {type: integer, maximum: 5}}}]}}\n", false },
+	};
+	struct policy *old = load(before);
+	struct policy_verdict v;
+
+	(void)state;
+	decide_one(old, "t", &v);
+	assert_int_equal(v.decision, DECISION_ASK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy *new = load(cases[i].yaml);
+		struct text_wanted w = { .text = v.rule_text };
+		bool still = policy_may_ask(new, SLICE("a"), SLICE("s"), SLICE("t"), same_text, &w);
+
+		if (still != cases[i].still)
+			fail_msg("%d for\n%s", still, cases[i].yaml);
+		policy_free(new);
+	}
+	policy_free(old);
+}
+
+/* A rule under allow that waits only for what is destructive: its facts decide, and are asked for apart from its text. */
+static void the_facts_are_told(void **state)
+{
+	struct policy *p = load("version: 1\nservers: {s: {command: [x]}}\ntools: {s.r: {effect: read}, s.w: {effect: write}}\n");
+
+	(void)state;
+	assert_int_equal(policy_tool_effect(p, SLICE("s"), SLICE("r")), EFFECT_READ);
+	assert_int_equal(policy_tool_effect(p, SLICE("s"), SLICE("w")), EFFECT_WRITE);
+	assert_int_equal(policy_tool_effect(p, SLICE("s"), SLICE("t")), EFFECT_DESTRUCTIVE);
+	policy_free(p);
+}
+
 static void every_truncation(void **state)
 {
 	struct policy_options options = { .base = SLICE("/srv/bawn"), .home = SLICE("/home/user") };
@@ -517,6 +639,9 @@ int main(void)
 		cmocka_unit_test(who_uses_which_server),
 		cmocka_unit_test(what_cannot_be_evaluated_is_refused),
 		cmocka_unit_test(the_stricter_reading_stands),
+		cmocka_unit_test(what_waits_says_how_long_and_by_which_text),
+		cmocka_unit_test(the_text_ends_with_the_rule_and_with_nothing_else),
+		cmocka_unit_test(the_facts_are_told),
 		cmocka_unit_test(every_truncation),
 	};
 
