@@ -1,6 +1,6 @@
 /*
- * The canonical text of a rule: everything in it that decides, and nothing else. A person's approval is bound to it, so that it ends with the rule
- * and outlives everything else in the file: the rule's place, the lines around it, the reasons beside it.
+ * The canonical text of a rule: everything in it that decides, and nothing else. A person's approval is bound to it, so that it
+ * ends with the rule and outlives everything else in the file: the rule's place, the lines around it, the reasons beside it.
  */
 #include <errno.h>
 
