@@ -24,7 +24,7 @@
 #include "child/child.h"
 #include "ipc/statements.h"
 
-enum { CLIENTS_MAX = 512 };
+enum { CLIENTS_MAX = 512, NEWS_QUEUE_MAX = 256 * 1024 };
 
 /* One connected `bawn` command. */
 struct client {
@@ -35,6 +35,7 @@ struct client {
 	uint64_t request; /* what it waits for; 0: nothing */
 	unsigned parts;   /* status parts still to come */
 	bool reading;     /* it is the store's answer that it waits for */
+	bool watching;    /* it gets all news of approvals, until it goes */
 };
 
 struct console {
@@ -111,6 +112,32 @@ static void on_cli_store(struct client *c, const struct msg_cli_store *m)
 		done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
 }
 
+/* Who decides is what the kernel says of the other end; the rest is the judge's business. */
+static void on_cli_decide(struct client *c, const struct msg_cli_decide *m)
+{
+	struct msg_person_decide decide = { .request = c->request, .uid = c->uid, .pid = c->pid, .id = m->id, .approve = m->approve,
+					    .reason = m->reason, .secret = m->secret };
+
+	if (!c->console->judge || channel_send(c->console->judge, MSG_person_decide, &decide) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
+static void on_cli_secret(struct client *c, const struct msg_cli_secret *m)
+{
+	struct msg_person_secret set = { .request = c->request, .uid = c->uid, .pid = c->pid, .old = m->old, .secret = m->secret };
+
+	if (!c->console->judge || channel_send(c->console->judge, MSG_person_secret, &set) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
+static void on_cli_watch(struct client *c)
+{
+	struct msg_cli_news first = { .state = SLICE("watching") };
+
+	c->watching = true;
+	channel_send(c->channel, MSG_cli_news, &first);
+}
+
 static void on_client(void *ctx, struct channel *channel, struct message *m)
 {
 	struct client *c = ctx;
@@ -133,6 +160,15 @@ static void on_client(void *ctx, struct channel *channel, struct message *m)
 		break;
 	case MSG_cli_store:
 		on_cli_store(c, &m->cli_store);
+		break;
+	case MSG_cli_decide:
+		on_cli_decide(c, &m->cli_decide);
+		break;
+	case MSG_cli_secret:
+		on_cli_secret(c, &m->cli_secret);
+		break;
+	case MSG_cli_watch:
+		on_cli_watch(c);
 		break;
 	case MSG_cli_reload:
 		reload.request = c->request;
@@ -199,6 +235,18 @@ static void on_status_part(struct console *console, const struct msg_status_part
 		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
 }
 
+/* One that does not read its news for so long is closed: news are for whoever watches. */
+static void on_news(struct console *console, const struct msg_approval_news *m)
+{
+	struct msg_cli_news news = { .id = m->id, .state = m->state };
+
+	for (struct client *c = console->clients, *next; c; c = next) {
+		next = c->next;
+		if (c->watching && (channel_queued(c->channel) > NEWS_QUEUE_MAX || channel_send(c->channel, MSG_cli_news, &news) < 0))
+			client_free(c);
+	}
+}
+
 static void on_judge(void *ctx, struct channel *channel, struct message *m)
 {
 	struct console *console = ctx;
@@ -213,6 +261,12 @@ static void on_judge(void *ctx, struct channel *channel, struct message *m)
 		c = waiting(console, m->session_refused.request);
 		if (c)
 			done(c, 2, m->session_refused.code, m->session_refused.why, m->session_refused.entry);
+	} else if (m->type == MSG_person_done) {
+		c = waiting(console, m->person_done.request);
+		if (c)
+			done(c, m->person_done.status, m->person_done.code, m->person_done.text, m->person_done.entry);
+	} else if (m->type == MSG_approval_news) {
+		on_news(console, &m->approval_news);
 	} else if (m->type == MSG_status_part) {
 		on_status_part(console, &m->status_part);
 	}
@@ -228,7 +282,7 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 	channel_free(channel);
 	console->judge = NULL;
 	for (struct client *c = console->clients; c; c = c->next)
-		if (c->request && !c->parts && !c->reading)
+		if (c->request && !c->parts && !c->reading && !c->watching)
 			done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
 }
 

@@ -113,6 +113,16 @@ MESSAGE(person_set, JUDGE, STORE, SERVING, MANY, U64(request) U32(uid) BYTES(old
 MESSAGE(person_answer, STORE, JUDGE, SERVING, MANY,
 	U64(request) U8(verdict) U64(wait_ms)) /* enum person_verdict; for LOCKED, and a WRONG that locks it, how long */
 
+/* ---- people's decisions ---- */
+
+/* The judge has the PIN checked and the decision recorded, and then has it done. */
+MESSAGE(person_decide, CONSOLE, JUDGE, SERVING, MANY,
+	U64(request) U32(uid) U32(pid) TEXT(id, 32) U8(approve) TEXT(reason, 512) BYTES(secret, 256))
+MESSAGE(person_secret, CONSOLE, JUDGE, SERVING, MANY,
+	U64(request) U32(uid) U32(pid) BYTES(old, 256) BYTES(secret, 256)) /* sets the PIN; old: empty when there is none */
+MESSAGE(person_done, JUDGE, CONSOLE, SERVING, MANY, U64(request) U8(status) TEXT(code, 32) TEXT(text, 1024) U64(entry))
+MESSAGE(approval_news, JUDGE, CONSOLE, SERVING, MANY, TEXT(id, 32) TEXT(state, 16)) /* a record has come into that state */
+
 /* ---- people: the control socket ---- */
 
 MESSAGE(cli_session, CLI, CONSOLE, SERVING, ONCE,
@@ -122,6 +132,10 @@ MESSAGE(cli_reload, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_shutdown, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_store, CLI, CONSOLE, SERVING, MANY, U32(statement) BYTES(values, 8192)) /* one that the console's role may run; it only reads */
 MESSAGE(cli_rows, CONSOLE, CLI, SERVING, MANY, BYTES(rows, 8388608)) /* packed, as store_done has them; then cli_done */
+MESSAGE(cli_decide, CLI, CONSOLE, SERVING, MANY, TEXT(id, 32) U8(approve) TEXT(reason, 512) BYTES(secret, 256))
+MESSAGE(cli_secret, CLI, CONSOLE, SERVING, MANY, BYTES(old, 256) BYTES(secret, 256))
+MESSAGE(cli_watch, CLI, CONSOLE, SERVING, ONCE, ) /* from now on, all news; the first, with an empty id, says that it watches */
+MESSAGE(cli_news, CONSOLE, CLI, SERVING, MANY, TEXT(id, 32) TEXT(state, 16))
 MESSAGE(cli_part, CONSOLE, CLI, SERVING, MANY, BYTES(json, 1048576)) /* members of one JSON object */
 MESSAGE(cli_done, CONSOLE, CLI, SERVING, MANY, U8(status) TEXT(code, 32) TEXT(text, 65536) U64(entry))
 MESSAGE(shutdown, CONSOLE, INIT, SERVING, MANY, )
