@@ -203,13 +203,13 @@ static void decide_checks_everything(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "a", "s", "dev", 100, 200);
-	run(f, STATEMENT_approval_decide, "a", "approved", 200LL, 0LL, 0LL, (const char *)NULL);
+	assert_int_equal(run(f, STATEMENT_approval_decide, "a", "approved", 200LL, 0LL, 0LL, (const char *)NULL), SQLITE_OK);
 	assert_int_equal(f->changes, 0); /* too late */
-	run(f, STATEMENT_approval_decide, "a", "consumed", 150LL, 0LL, 0LL, (const char *)NULL);
+	assert_int_equal(run(f, STATEMENT_approval_decide, "a", "consumed", 150LL, 0LL, 0LL, (const char *)NULL), SQLITE_OK);
 	assert_int_equal(f->changes, 0); /* no such decision */
-	run(f, STATEMENT_approval_decide, "a", "rejected", 150LL, 0LL, 0LL, "no");
+	assert_int_equal(run(f, STATEMENT_approval_decide, "a", "rejected", 150LL, 0LL, 0LL, "no"), SQLITE_OK);
 	assert_int_equal(f->changes, 1);
-	run(f, STATEMENT_approval_decide, "a", "approved", 151LL, 0LL, 0LL, (const char *)NULL);
+	assert_int_equal(run(f, STATEMENT_approval_decide, "a", "approved", 151LL, 0LL, 0LL, (const char *)NULL), SQLITE_OK);
 	assert_int_equal(f->changes, 0); /* decided */
 	assert_int_equal(run(f, STATEMENT_approval_find, "s"), SQLITE_OK);
 	assert_cell(f, 0, 4, "no");
