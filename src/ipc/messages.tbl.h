@@ -85,11 +85,11 @@ MESSAGE(server_fault, GATEWAY, JUDGE, SERVING, MANY, U64(run) TEXT(what, 256))
 /* ---- sandboxes ---- */
 
 MESSAGE(sandbox_mount, JUDGE, LAUNCHER, SERVING, MANY,
-	U64(sandbox) U8(writable) TEXT(host, 4096) TEXT(at, 4096) TEXT(beneath, 4096)) /* before the start that they belong to; beneath: the folder that host may not lead out of, or empty */
+	U64(sandbox) U8(writable) U8(workspace) TEXT(host, 4096) TEXT(at, 4096) TEXT(beneath, 4096)) /* before the start that they belong to; beneath: the folder that host may not lead out of, or empty */
 MESSAGE(sandbox_start, JUDGE, LAUNCHER, SERVING, MANY,
 	U64(sandbox) TEXT(name, 64) TEXT(workdir, 4096) LIST(command, 256, 65536) LIST(environment, 256, 65536))
 MESSAGE(sandbox_started, LAUNCHER, JUDGE, SERVING, MANY,
-	U64(sandbox) U32(pid) TEXT(layers, 1024) FD(input) FD(output))
+	U64(sandbox) U32(pid) BYTES(code, 32) TEXT(layers, 1024) FD(input) FD(output)) /* code: the digest of what was started, as mounted */
 MESSAGE(sandbox_failed, LAUNCHER, JUDGE, SERVING, MANY, U64(sandbox) TEXT(why, 512))
 MESSAGE(sandbox_kill, JUDGE, LAUNCHER, SERVING, MANY, U64(sandbox))
 MESSAGE(sandbox_ended, LAUNCHER, JUDGE, SERVING, MANY, U64(sandbox) TEXT(how, 128)) /* "exit status 1", "signal 9" */

@@ -36,6 +36,7 @@ struct server {
 	uint64_t starts;
 	uint32_t pid;
 	uint32_t timeout_ms;
+	uint8_t code[32]; /* the digest of what runs, as mounted */
 	struct pen *pen;
 	int output; /* the reading end, until the gateway has it */
 	struct tools *tools, *incoming;
@@ -151,6 +152,7 @@ static void send_mounts(struct judge *judge, const struct policy_server *p, uint
 {
 	for (size_t i = 0; i < p->mount_count; i++) {
 		struct msg_sandbox_mount m = { .sandbox = run, .writable = p->mounts[i].mode == MODE_READ_WRITE,
+					       .workspace = strcmp(p->mounts[i].at, p->workdir) == 0,
 					       .host = slice_str(p->mounts[i].host), .at = slice_str(p->mounts[i].at),
 					       .beneath = slice_str(p->mounts[i].beneath) };
 
@@ -273,10 +275,12 @@ void server_on_sandbox_started(struct judge *judge, struct msg_sandbox_started *
 	struct server *s = find_run(judge, m->sandbox);
 	cleanup_arena struct arena arena = ARENA_INIT(16384);
 	struct fields f = FIELDS_INIT(&arena);
+	char code[2 * sizeof(s->code)];
 
-	if (!s || s->state != SERVER_STARTING)
+	if (!s || s->state != SERVER_STARTING || m->code.len != sizeof(s->code))
 		return; /* ended meanwhile, and the order to kill it is under way */
 	s->pid = m->pid;
+	memcpy(s->code, m->code.ptr, sizeof(s->code));
 	s->output = fd_take(&m->output);
 	s->pen = pen_new(judge->loop, fd_take(&m->input), on_pen_broken, s);
 	if (!s->pen) {
@@ -287,6 +291,8 @@ void server_on_sandbox_started(struct judge *judge, struct msg_sandbox_started *
 	describe(s, &f);
 	fields_u64(&f, "pid", m->pid);
 	fields_text(&f, "layers", m->layers);
+	text_hex(m->code.ptr, sizeof(s->code), code);
+	fields_text(&f, "code", slice_of(code, sizeof(code)));
 	record_append(judge, "server.start", &f, (struct slice){ 0 }, false, NULL, NULL);
 	s->state = SERVER_INITIALIZING;
 	server_on_gateway(s);

@@ -2,8 +2,8 @@
  * Theory of operation
  *
  * The launcher builds sandboxes. The judge sends what one is to show (sandbox_mount, any number) and then its start
- * (sandbox_start); the launcher puts the plan together, starts it with sandbox.h, and hands back the pipes to the program's input
- * and output. Standard error stays here and goes to the server's side log, so much of it a second; the rest is dropped.
+ * (sandbox_start); the launcher puts the plan together, starts it with sandbox.h, and, when the new process says that the program runs,
+ * hands back the pipes to its input and output and the digest of its code. Standard error stays here and goes to the server's side log, so much of it a second; the rest is dropped.
  * When process 1 of a sandbox ends, everything in it has ended, and the judge is told how. When the judge goes, so does every
  * sandbox: nobody is left who could write to them. When the launcher goes, the kernel ends them.
  *
@@ -54,7 +54,7 @@ struct run {
 	struct sandbox sandbox;
 	struct log_file *log;
 	bool dropping; /* said once a second */
-	struct event *ended, *stderr_ready, *refill;
+	struct event *ready, *ended, *stderr_ready, *refill;
 	size_t budget, keep; /* bytes of its standard error that may still be taken, and kept, this second */
 };
 
@@ -149,6 +149,7 @@ static void run_free(struct run *run)
 			l->run_count--;
 			break;
 		}
+	event_drop(&run->ready);
 	event_drop(&run->ended);
 	event_drop(&run->stderr_ready);
 	event_drop(&run->refill);
@@ -294,6 +295,7 @@ static void on_mount(struct launcher *l, const struct msg_sandbox_mount *m)
 	*mount = (struct sandbox_mount){ .host = arena_cstr(&d->arena, m->host),
 					 .at = arena_cstr(&d->arena, m->at),
 					 .writable = m->writable != 0,
+					 .workspace = m->workspace != 0,
 					 .beneath = m->beneath.len ? arena_cstr(&d->arena, m->beneath) : NULL };
 	if (mount->host && mount->at && (mount->beneath || !m->beneath.len))
 		d->count++;
@@ -343,7 +345,8 @@ static void tell_failed(struct launcher *l, uint64_t id, const char *why)
 static void tell_started(struct launcher *l, struct run *run)
 {
 	struct msg_sandbox_started m = { .sandbox = run->id, .pid = (uint32_t)run->sandbox.pid, .input = run->sandbox.stdin_fd,
-					 .output = run->sandbox.stdout_fd };
+					 .output = run->sandbox.stdout_fd,
+					 .code = slice_of((const char *)run->sandbox.code, sizeof(run->sandbox.code)) };
 	cleanup_buf struct buf layers = BUF_INIT(1024);
 
 	for (unsigned bit = 1; bit <= SANDBOX_IDMAP; bit <<= 1)
@@ -370,8 +373,35 @@ static struct run *run_new(struct launcher *l, uint64_t id)
 	return run;
 }
 
+/* The new process has said how its start went; or, after all this time, nothing. */
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *run = arg;
+	struct launcher *l = run->launcher;
+	struct sandbox_fault fault = { .text = "the sandbox was not ready in time" };
+
+	(void)fd;
+	if ((what & EV_TIMEOUT) || sandbox_ready(l->maker, &run->sandbox, &fault) < 0) {
+		log_warning("%s: %s", run->log ? run->log->log.name : "a server", fault.text);
+		if (l->judge)
+			tell_failed(l, run->id, fault.text);
+		run_free(run);
+		return;
+	}
+	event_drop(&run->ready);
+	if (run_watch(run) == 0) {
+		if (l->judge)
+			tell_started(l, run);
+		return;
+	}
+	if (l->judge)
+		tell_failed(l, run->id, "out of memory");
+	run_free(run);
+}
+
 static void on_start(struct launcher *l, const struct msg_sandbox_start *m)
 {
+	const struct timeval limit = { .tv_sec = SANDBOX_READY_MS / 1000 };
 	struct dictation *d = &l->dictation;
 	struct sandbox_fault fault;
 	struct sandbox_plan plan;
@@ -386,17 +416,16 @@ static void on_start(struct launcher *l, const struct msg_sandbox_start *m)
 	if (plan_make(d, m, &plan) < 0) {
 		tell_failed(l, m->sandbox, d->refused);
 		run_free(run);
-	} else if (sandbox_start(l->maker, &plan, &run->sandbox, &fault) < 0) {
+	} else if (sandbox_begin(l->maker, &plan, &run->sandbox, &fault) < 0) {
 		log_warning("%s: %s", plan.name, fault.text);
 		tell_failed(l, m->sandbox, fault.text);
 		run_free(run);
 	} else {
 		run->log = log_take(l, plan.name);
-		if (run_watch(run) < 0) {
+		run->ready = event_new(l->child.loop, run->sandbox.status_fd, EV_READ, on_ready, run);
+		if (!run->ready || event_add(run->ready, &limit) < 0) {
 			tell_failed(l, m->sandbox, "out of memory");
 			run_free(run);
-		} else {
-			tell_started(l, run);
 		}
 	}
 	dictation_begin(d, 0);

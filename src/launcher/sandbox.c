@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,7 +169,7 @@ static int common_make(struct sandbox_common *common, struct sandbox_report *rep
 int sandbox_maker_new(struct sandbox_maker **ret_maker, struct sandbox_fault *fault)
 {
 	struct sandbox_report report = { 0 };
-	struct sandbox_maker *maker = calloc(1, sizeof(*maker));
+	struct sandbox_maker *maker = sodium_init() < 0 ? NULL : calloc(1, sizeof(*maker));
 	int r;
 
 	if (!maker) {
@@ -289,7 +290,6 @@ struct start {
 	struct sandbox_inside inside;
 	struct sandbox made;
 	size_t tree_count;
-	int go_fd, status_fd; /* the launcher's ends */
 };
 
 /* As root: opens a mount of the plan, with its owner's files belonging to the sandbox's user. */
@@ -364,9 +364,9 @@ static int pipes_open(struct start *start)
 	if (r == 0)
 		r = pipe_open(start, &start->made.stderr_fd, &start->inside.stderr_fd);
 	if (r == 0)
-		r = pipe_open(start, &start->status_fd, &start->inside.status_fd);
+		r = pipe_open(start, &start->made.status_fd, &start->inside.status_fd);
 	if (r == 0)
-		r = pipe_open(start, &start->inside.go_fd, &start->go_fd);
+		r = pipe_open(start, &start->inside.go_fd, &start->made.go_fd);
 	if (r < 0)
 		return r;
 	if (fcntl(start->made.stdin_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(start->made.stdout_fd, F_SETFL, O_NONBLOCK) < 0 ||
@@ -375,6 +375,38 @@ static int pipes_open(struct start *start)
 	if (fcntl(start->made.stdout_fd, F_SETPIPE_SZ, 1 << 20) < 0 && errno != EPERM && errno != EBUSY)
 		return sandbox_fail(&start->report, SANDBOX_STAGE_OTHER, errno, "cannot enlarge a pipe");
 	return 0;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/*
+ * In the new process: closes everything that is not its own. The launcher's ends of the pipes that tell of its death, of this sandbox
+ * and of others that are being built, must be the launcher's alone.
+ */
+static void descriptors_keep(const struct start *start)
+{
+	const struct sandbox_inside *inside = &start->inside;
+	int keep[5 + SANDBOX_MOUNTS_MAX] = { inside->stdin_fd, inside->stdout_fd, inside->stderr_fd, inside->status_fd, inside->go_fd };
+	size_t count = 5;
+	unsigned next = 3;
+
+	for (size_t i = 0; i < start->tree_count; i++)
+		keep[count++] = inside->trees[i];
+	qsort(keep, count, sizeof(keep[0]), compare_ints);
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+			_exit(125);
+		next = (unsigned)keep[i] + 1;
+	}
+	if (close_range(next, ~0u, 0) < 0)
+		_exit(125);
 }
 
 static int process_clone(struct start *start)
@@ -391,8 +423,7 @@ static int process_clone(struct start *start)
 	if (pid < 0)
 		return sandbox_fail(&start->report, SANDBOX_STAGE_CLONE, errno, "cannot make the sandbox's namespaces");
 	if (pid == 0) {
-		/* The launcher's end of the pipe that tells of its death must be the launcher's alone. */
-		close(start->go_fd);
+		descriptors_keep(start);
 		sandbox_inside(&start->inside);
 	}
 	start->made.pid = (pid_t)pid;
@@ -409,35 +440,6 @@ static void inside_close(struct start *start)
 	fd_close(&start->inside.go_fd);
 	while (start->tree_count)
 		close(start->inside.trees[--start->tree_count]);
-}
-
-/*
- * Reads the report with a deadline: whatever holds the new process up (a dead network file system) holds the launcher up no
- * longer.
- */
-static int report_read(struct start *start)
-{
-	const uint64_t deadline = clock_monotonic_ns() + 10000000000ULL;
-	struct sandbox_report report = { 0 };
-	struct pollfd wait = { .fd = start->status_fd, .events = POLLIN };
-	uint64_t now;
-	ssize_t n;
-
-	do {
-		now = clock_monotonic_ns();
-		if (now >= deadline)
-			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ETIMEDOUT,
-						  "the sandbox was not ready within ten seconds");
-	} while (poll(&wait, 1, (int)((deadline - now) / 1000000) + 1) <= 0);
-	n = read(start->status_fd, &report, sizeof(report));
-	if (n != sizeof(report))
-		return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD,
-					  "the sandbox ended while it was being built (out of memory?)");
-	if (report.stage == SANDBOX_STAGE_RUNNING)
-		return 0;
-	report.fault.text[sizeof(report.fault.text) - 1] = '\0';
-	start->report = report;
-	return report.fault.error > 0 ? -report.fault.error : -EPROTO;
 }
 
 static int start_run(struct start *start)
@@ -457,15 +459,14 @@ static int start_run(struct start *start)
 		r = sandbox_users_map(start->made.pid, start->inside.uid, start->inside.gid, start->made.uid, start->made.uid);
 		if (r < 0)
 			return sandbox_fail(&start->report, SANDBOX_STAGE_IDMAP, -r, "cannot map the sandbox's user");
-		if (write(start->go_fd, "", 1) != 1)
+		if (write(start->made.go_fd, "", 1) != 1)
 			return sandbox_fail_plain(&start->report, SANDBOX_STAGE_OTHER, ECHILD,
 						  "the sandbox ended while it was being built");
 	}
-	return report_read(start);
+	return 0;
 }
 
-int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox,
-		  struct sandbox_fault *fault)
+int sandbox_begin(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox, struct sandbox_fault *fault)
 {
 	struct start start = {
 		.maker = maker,
@@ -478,14 +479,10 @@ int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, 
 			    .go_fd = -1,
 			    .status_fd = -1 },
 		.made = SANDBOX_NONE,
-		.go_fd = -1,
-		.status_fd = -1,
 	};
 	int r = start_run(&start);
 
 	inside_close(&start);
-	fd_close(&start.go_fd);
-	fd_close(&start.status_fd);
 	if (r < 0) {
 		sandbox_end(maker, &start.made);
 		return give_up(&start.report, fault);
@@ -493,6 +490,70 @@ int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, 
 	start.made.layers = mandatory | (start.inside.ranged ? SANDBOX_IDMAP : 0);
 	*ret_sandbox = start.made;
 	return 0;
+}
+
+/* What the new process has to say, whole, or that it said nothing. */
+static int report_read(const struct sandbox *sandbox, struct sandbox_report *ret_report)
+{
+	struct sandbox_report report = { 0 };
+	ssize_t n;
+
+	do
+		n = read(sandbox->status_fd, &report, sizeof(report));
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(report))
+		return sandbox_fail_plain(ret_report, SANDBOX_STAGE_OTHER, ECHILD,
+					  "the sandbox ended while it was being built (out of memory?)");
+	report.fault.text[sizeof(report.fault.text) - 1] = '\0';
+	*ret_report = report;
+	if (report.stage == SANDBOX_STAGE_RUNNING)
+		return 0;
+	return report.fault.error > 0 ? -report.fault.error : -EPROTO;
+}
+
+static int start_failed(struct sandbox_maker *maker, struct sandbox *sandbox, const struct sandbox_report *report, struct sandbox_fault *fault)
+{
+	sandbox_end(maker, sandbox);
+	return give_up(report, fault);
+}
+
+int sandbox_ready(struct sandbox_maker *maker, struct sandbox *sandbox, struct sandbox_fault *fault)
+{
+	struct sandbox_report report = { 0 };
+
+	_Static_assert(sizeof(report) <= PIPE_BUF, "the report must travel whole");
+	if (report_read(sandbox, &report) < 0)
+		return start_failed(maker, sandbox, &report, fault);
+	fd_close(&sandbox->status_fd);
+	fd_close(&sandbox->go_fd);
+	memcpy(sandbox->code, report.code.digest, sizeof(sandbox->code));
+	sandbox_code_learn(&maker->common.code, &report.code);
+	return 0;
+}
+
+int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox, struct sandbox_fault *fault)
+{
+	const uint64_t deadline = clock_monotonic_ns() + SANDBOX_READY_MS * 1000000ULL;
+	struct sandbox sandbox = SANDBOX_NONE;
+	struct sandbox_report report = { 0 };
+	int r = sandbox_begin(maker, plan, &sandbox, fault);
+
+	while (r == 0) {
+		struct pollfd wait = { .fd = sandbox.status_fd, .events = POLLIN };
+		uint64_t now = clock_monotonic_ns();
+
+		if (now >= deadline) {
+			sandbox_fail_plain(&report, SANDBOX_STAGE_OTHER, ETIMEDOUT, "the sandbox was not ready in time");
+			return start_failed(maker, &sandbox, &report, fault);
+		}
+		if (poll(&wait, 1, (int)((deadline - now) / 1000000) + 1) > 0)
+			break;
+	}
+	if (r == 0)
+		r = sandbox_ready(maker, &sandbox, fault);
+	if (r == 0)
+		*ret_sandbox = sandbox;
+	return r;
 }
 
 int sandbox_probe(struct sandbox_maker *maker, struct sandbox_fault *fault)
@@ -553,6 +614,8 @@ void sandbox_end(struct sandbox_maker *maker, struct sandbox *sandbox)
 	fd_close(&sandbox->stdin_fd);
 	fd_close(&sandbox->stdout_fd);
 	fd_close(&sandbox->stderr_fd);
+	fd_close(&sandbox->status_fd);
+	fd_close(&sandbox->go_fd);
 	*sandbox = SANDBOX_NONE;
 }
 

@@ -20,6 +20,7 @@ struct sandbox_mount {
 	const char *host; /* absolute; must exist, symbolic links are followed once, when the sandbox starts */
 	const char *at;   /* absolute path inside, no "." or ".." part, no symbolic link on the way */
 	bool writable;
+	bool workspace; /* what the program works on, not a part of it: see sandbox_code.h */
 	const char *beneath; /* absolute folder that `host` begins with and may not lead out of, by links or otherwise; NULL: anywhere */
 };
 
@@ -84,9 +85,14 @@ struct sandbox {
 	unsigned layers; /* enum sandbox_layer, or-ed */
 	uint32_t uid;   /* the kernel's user of everything inside */
 	int slot;       /* which range of users, -1 when Bawn is not root */
+	int status_fd;  /* until sandbox_ready: readable when it runs, or when it is known why not */
+	int go_fd;      /* until sandbox_ready: ours to hold */
+	uint8_t code[32]; /* the digest of its code as mounted, see sandbox_code.h; zeros when it runs nothing */
 };
 
-#define SANDBOX_NONE ((struct sandbox){ .pid = -1, .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .slot = -1 })
+enum { SANDBOX_READY_MS = 60000 };
+
+#define SANDBOX_NONE ((struct sandbox){ .pid = -1, .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .slot = -1, .status_fd = -1, .go_fd = -1 })
 
 /* What went wrong, for people: one printable line that says what, where and what to do. */
 struct sandbox_fault {
@@ -109,10 +115,18 @@ void sandbox_maker_free(struct sandbox_maker *maker);
 int sandbox_probe(struct sandbox_maker *maker, struct sandbox_fault *fault);
 
 /*
- * Builds the sandbox and starts its program; returns when execve has succeeded inside (the program's first instruction), or with
- * -errno and *fault. -ENOENT: the command or a mount's host path does not exist. -ETIMEDOUT: not ready within ten seconds.
+ * Begins to build the sandbox, which goes on by itself: reading the program's code can take seconds. 0, or -errno and *fault.
  * Descriptors are close-on-exec; the pipes' ends here are non-blocking. The sandbox dies with this thread.
  */
+int sandbox_begin(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox, struct sandbox_fault *fault);
+
+/*
+ * After status_fd became readable: 0 when execve has succeeded inside (the program's first instruction), or -errno and *fault, and the
+ * sandbox has ended. -ENOENT: the command or a mount's host path does not exist.
+ */
+int sandbox_ready(struct sandbox_maker *maker, struct sandbox *sandbox, struct sandbox_fault *fault);
+
+/* Both, waiting in between: -ETIMEDOUT when it is not ready within SANDBOX_READY_MS. */
 int sandbox_start(struct sandbox_maker *maker, const struct sandbox_plan *plan, struct sandbox *ret_sandbox,
 		  struct sandbox_fault *fault);
 

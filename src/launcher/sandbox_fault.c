@@ -140,6 +140,7 @@ const char *sandbox_advice(enum sandbox_stage stage, int error, const struct san
 	case SANDBOX_STAGE_RUNNING:
 	case SANDBOX_STAGE_PLAN:
 	case SANDBOX_STAGE_EXEC:
+	case SANDBOX_STAGE_CODE:
 	case SANDBOX_STAGE_OTHER:
 		break;
 	}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "launcher/sandbox.h"
+#include "launcher/sandbox_code.h"
 
 /* Where it failed; decides which advice fits. Crosses from the new process to the launcher, so only add at the end. */
 enum sandbox_stage {
@@ -16,12 +17,14 @@ enum sandbox_stage {
 	SANDBOX_STAGE_SECCOMP,
 	SANDBOX_STAGE_EXEC,
 	SANDBOX_STAGE_OTHER,
+	SANDBOX_STAGE_CODE,    /* what it would run cannot be checked */
 };
 
 /* What the new process tells the launcher, once, whole: less than PIPE_BUF. */
 struct sandbox_report {
 	uint32_t stage;
 	struct sandbox_fault fault;
+	struct sandbox_code code;
 };
 
 /* What the machine's settings say; -1 where the setting does not exist. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <net/if.h>
@@ -230,29 +231,35 @@ static int fail_exec(struct sandbox_report *report, int error, const char *comma
 	return sandbox_fail(report, SANDBOX_STAGE_EXEC, error, "cannot run %s in the sandbox", command);
 }
 
-/* execve along the fixed path; returns only on failure, with the most telling error. */
-static int exec_program(const struct sandbox_plan *plan, struct sandbox_report *report)
+int sandbox_program_path(const struct sandbox_plan *plan, char *out, size_t size)
 {
 	static const char *const folders[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
 	const char *command = plan->argv[0];
-	int error = ENOENT;
-	bool found = false;
 
-	if (strchr(command, '/')) {
-		execve(command, plan->argv, plan->env);
-		error = errno;
-		return fail_exec(report, error, command, faccessat(AT_FDCWD, command, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	if (strchr(command, '/'))
+		return (size_t)snprintf(out, size, "%s", command) < size ? 0 : -ENAMETOOLONG;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if ((size_t)snprintf(out, size, "%s/%s", folders[i], command) >= size)
+			return -ENAMETOOLONG;
+		/* There, or something is that hides whether it is. */
+		if (faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			return 0;
 	}
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && !found; i++) {
-		char path[300];
+	return -ENOENT;
+}
 
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folders[i], command) >= sizeof(path))
-			return fail_exec(report, ENAMETOOLONG, command, true);
-		execve(path, plan->argv, plan->env);
-		error = errno;
-		found = error != ENOENT || faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	}
-	return fail_exec(report, error, command, found);
+/* execve; returns only on failure, with the most telling error. */
+static int exec_program(const struct sandbox_plan *plan, struct sandbox_report *report)
+{
+	const char *command = plan->argv[0];
+	char path[PATH_MAX];
+	int error = -sandbox_program_path(plan, path, sizeof(path));
+
+	if (error)
+		return fail_exec(report, error, command, false);
+	execve(path, plan->argv, plan->env);
+	error = errno;
+	return fail_exec(report, error, command, faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
 static int signals_reset(void)
@@ -370,6 +377,9 @@ static int build(const struct sandbox_inside *inside, struct sandbox_report *rep
 		r = steps[i](inside, report);
 	if (r == 0 && chdir(workdir) < 0)
 		r = sandbox_fail(report, SANDBOX_STAGE_PLAN, errno, "cannot start in %s in the sandbox", workdir);
+	/* As the program's own user, so that what counts is what it can read. */
+	if (r == 0 && inside->plan->argv)
+		r = sandbox_code(inside, report);
 	return r < 0 ? r : tie_to_launcher(inside, report);
 }
 

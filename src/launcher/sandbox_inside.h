@@ -1,6 +1,6 @@
 /*
- * What the sandbox's process 1 does between clone3 and the program's first instruction. Runs in a copy of the launcher's memory;
- * allocates nothing, takes no lock, opens nothing that it does not close.
+ * What the sandbox's process 1 does between clone3 and the program's first instruction. Runs in a copy of the launcher's memory, which
+ * has one thread; takes no lock, opens nothing that it does not close.
  */
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <stdnoreturn.h>
 
 #include "launcher/sandbox.h"
+#include "launcher/sandbox_code.h"
 #include "launcher/sandbox_fault.h"
 
 #define SANDBOX_NAMES_MAX 96
@@ -26,6 +27,7 @@ struct sandbox_common {
 	struct sock_fprog program, program_local; /* the program's filter: without and with local sockets that have a name */
 	struct sock_fprog keeper;          /* process 1's */
 	int landlock_abi;
+	struct sandbox_code_cache code;
 };
 
 /* One sandbox, as process 1 is told. */
@@ -40,6 +42,12 @@ struct sandbox_inside {
 	int status_fd;                   /* takes one struct sandbox_report */
 	int trees[SANDBOX_MOUNTS_MAX];   /* ranged: each plan mount, detached and idmapped; else unused */
 };
+
+/*
+ * The file that will be run, inside: argv[0] itself when it has a "/", else the first of that name in the folders of programs.
+ * 0, -ENOENT when there is none, -ENAMETOOLONG.
+ */
+int sandbox_program_path(const struct sandbox_plan *plan, char *out, size_t size);
 
 /* Does not return; ends with the program's exit status. */
 noreturn void sandbox_inside(const struct sandbox_inside *inside);

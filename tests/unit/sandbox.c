@@ -298,23 +298,23 @@ static void what_cannot_be_is_said_at_once(void **state)
 	assert_non_null(
 		strstr(refusal("/etc/passwd", NULL, NULL, EACCES), "cannot run /etc/passwd in the sandbox: Permission denied"));
 	assert_non_null(strstr(refusal("true", NULL, "/nowhere", ENOENT), "cannot start in /nowhere"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false, NULL }, NULL, ENOENT),
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/no/such", "/work", false, false, NULL }, NULL, ENOENT),
 			       "cannot open /no/such"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false, NULL }, NULL, EPERM),
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/proc", "/work", false, false, NULL }, NULL, EPERM),
 			       "file system of the kernel"));
 	assert_non_null(
-		strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false, NULL }, NULL, EPERM), "is a device"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/", "/work", false, NULL }, NULL, EPERM), "whole machine"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false, NULL }, NULL, EINVAL),
+		strstr(refusal("true", &(struct sandbox_mount){ "/dev/null", "/work", false, false, NULL }, NULL, EPERM), "is a device"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/", "/work", false, false, NULL }, NULL, EPERM), "whole machine"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/proc/x", false, false, NULL }, NULL, EINVAL),
 			       "the sandbox has its own"));
 	assert_non_null(
-		strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false, NULL }, NULL, EINVAL), "absolute paths"));
-	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false, NULL }, NULL, ENOTDIR),
+		strstr(refusal("true", &(struct sandbox_mount){ "/usr", "/a/../b", false, false, NULL }, NULL, EINVAL), "absolute paths"));
+	assert_non_null(strstr(refusal("true", &(struct sandbox_mount){ folder, "/usr/bin/env", false, false, NULL }, NULL, ENOTDIR),
 			       "one is a folder"));
 	snprintf(path, sizeof(path), "%s", plant("script", "#!/no/interpreter\n"));
 	assert_int_equal(chmod(path, 0755), 0);
 	assert_non_null(
-		strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false, NULL }, NULL, ENOENT), "the interpreter or loader"));
+		strstr(refusal("/s", &(struct sandbox_mount){ path, "/s", false, false, NULL }, NULL, ENOENT), "the interpreter or loader"));
 }
 
 /* A link in the path is followed when it is ours; one that another user made would let him choose what is shown. */
