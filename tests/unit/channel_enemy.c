@@ -120,6 +120,7 @@ static void a_missing_descriptor_is_refused(void **state)
 	start_packet(&p, MSG_sandbox_started, 0);
 	packet_add(&p, 1, 8);
 	packet_add(&p, 1, 4);
+	packet_add(&p, 0, 4); /* no code, no layers */
 	packet_add(&p, 0, 4);
 	for (size_t count = 0; count < 2; count++) {
 		launcher_seen = (struct end){ 0 };
