@@ -283,8 +283,8 @@ static void file_refuses_what_must_not_be(void **state)
 		"UPDATE approvals SET subject = 'x' WHERE id = 'a'",
 		"UPDATE approvals SET pin = 'x', rule_digest = 'y' WHERE id = 'a'",
 		"DELETE FROM approvals WHERE id = 'r'",
-		"INSERT INTO approvals SELECT 'n', digest, 'n', agent, session, uid, server, tool, pin, effect, rule, rule_digest, arguments, created,"
-		" expires, asked, why, 'approved', NULL, NULL, NULL, NULL, NULL, NULL, 0 FROM approvals WHERE id = 'a'",
+		("INSERT INTO approvals SELECT 'n', digest, 'n', agent, session, uid, server, tool, pin, effect, rule, rule_digest, arguments, created,"
+		" expires, asked, why, 'approved', NULL, NULL, NULL, NULL, NULL, NULL, 0 FROM approvals WHERE id = 'a'"),
 		"INSERT INTO person VALUES (2, 'x', 0, 0, 0, 0)",
 		"INSERT INTO pins VALUES ('s', 't', 'other', 'd', '{}', NULL, 0, NULL)",
 	};
