@@ -397,7 +397,7 @@ static void list_tools(struct server *s, struct slice cursor)
 static void begin_listing(struct server *s)
 {
 	tools_free(s->incoming);
-	s->incoming = tools_new();
+	s->incoming = tools_new(s->code);
 	s->pages = 0;
 	s->list_again = false;
 	s->listed_ns = clock_monotonic_ns();

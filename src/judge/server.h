@@ -7,12 +7,16 @@
 #include "judge/session.h"
 #include "parse/schema.h"
 
+enum { TOOL_HEX = 64 }; /* digits of a SHA-256 */
+
 /* One tool as the server defined it. */
 struct tool {
 	struct slice name;
 	const struct json *definition; /* what the agent may see of it */
 	struct schema *schema;         /* NULL: withheld */
 	const char *withheld;          /* why, or NULL */
+	char digest[TOOL_HEX + 1];     /* SHA-256 of the canonical definition; empty when it could not be made */
+	char pin[TOOL_HEX + 1];        /* SHA-256 over canonical JSON of {code, definition}: what an approval is bound to */
 };
 
 enum server_state { SERVER_DOWN, SERVER_STARTING, SERVER_INITIALIZING, SERVER_LISTING, SERVER_READY };

@@ -3,17 +3,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 enum {
 	TOOLS_ARENA_MAX = 64 * 1024 * 1024,
 	SCHEMAS_MAX = 32 * 1024 * 1024, /* bytes of one server's compiled schemas */
+	TOOL_DEFINITION_MAX = 1024 * 1024, /* bytes of a tool's canonical definition; it is kept, and shown to people */
 };
 
-struct tools *tools_new(void)
+struct tools *tools_new(const uint8_t *code)
 {
 	struct tools *t = calloc(1, sizeof(*t));
 
-	if (t)
-		t->arena = ARENA_INIT(TOOLS_ARENA_MAX);
+	if (!t)
+		return NULL;
+	t->arena = ARENA_INIT(TOOLS_ARENA_MAX);
+	text_hex(code, TOOL_HEX / 2, t->code);
 	return t;
 }
 
@@ -94,6 +99,42 @@ static const char *compile(struct arena *arena, struct tool *tool)
 	return r < 0 ? "its inputSchema could not be compiled" : NULL;
 }
 
+static void sha256_hex(crypto_hash_sha256_state *state, char out[TOOL_HEX + 1])
+{
+	unsigned char digest[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256_final(state, digest);
+	text_hex(digest, sizeof(digest), out);
+	out[TOOL_HEX] = '\0';
+}
+
+static void sha256_add(crypto_hash_sha256_state *state, struct slice s)
+{
+	crypto_hash_sha256_update(state, (const unsigned char *)s.ptr, s.len);
+}
+
+/* The digests of what the agent may see of a tool. */
+static int digest(const struct tools *t, struct tool *tool)
+{
+	cleanup_buf struct buf text = BUF_INIT(TOOL_DEFINITION_MAX);
+	crypto_hash_sha256_state definition, pin;
+	int r = json_write(&text, tool->definition);
+
+	if (r < 0)
+		return r;
+	crypto_hash_sha256_init(&definition);
+	sha256_add(&definition, buf_slice(&text));
+	sha256_hex(&definition, tool->digest);
+	crypto_hash_sha256_init(&pin);
+	sha256_add(&pin, SLICE("{\"code\":\""));
+	sha256_add(&pin, slice_of(t->code, TOOL_HEX));
+	sha256_add(&pin, SLICE("\",\"definition\":"));
+	sha256_add(&pin, buf_slice(&text));
+	sha256_add(&pin, SLICE("}"));
+	sha256_hex(&pin, tool->pin);
+	return 0;
+}
+
 bool tools_compile_next(struct tools *t)
 {
 	struct tool *tool = &t->list[t->compiled];
@@ -107,6 +148,12 @@ bool tools_compile_next(struct tools *t)
 		tool->withheld = compile(&t->arena, tool);
 	if (tool->schema)
 		t->memory += schema_memory(tool->schema);
+	if (digest(t, tool) < 0 && !tool->withheld)
+		tool->withheld = "its definition is too large";
+	if (tool->withheld) {
+		schema_free(tool->schema);
+		tool->schema = NULL;
+	}
 	return true;
 }
 

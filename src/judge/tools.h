@@ -9,10 +9,11 @@ struct tools {
 	struct tool list[SERVER_TOOLS_MAX];
 	size_t count, compiled;
 	size_t memory; /* bytes of the schemas */
+	char code[TOOL_HEX + 1]; /* of the server that defines them */
 };
 
-/* NULL when there is no memory. */
-struct tools *tools_new(void);
+/* `code`: the 32 bytes of the digest of the server's code. NULL when there is no memory. */
+struct tools *tools_new(const uint8_t *code);
 void tools_free(struct tools *tools);
 
 /*
