@@ -420,10 +420,14 @@ static void on_agent_end(void *ctx, const char *why)
 	struct gateway *g = ctx;
 
 	g->agent_at_end = true;
-	if (why)
-		agent_end(g, why);
-	else
+	if (why) {
+		char line[200];
+
+		snprintf(line, sizeof(line), "the agent cannot be read any more: %s", why);
+		agent_end(g, line);
+	} else {
 		agent_end_if_idle(g);
+	}
 }
 
 static void on_drained(void *ctx)

@@ -327,7 +327,10 @@ static void on_end(void *ctx, const char *why)
 	struct gateway *g = ctx;
 	struct msg_server_silent m = { .run = g->run };
 
-	(void)why;
+	if (why) {
+		fault(g, why);
+		return;
+	}
 	channel_send(g->judge, MSG_server_silent, &m);
 	server_end(g);
 }

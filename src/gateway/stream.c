@@ -49,6 +49,7 @@ struct reader {
 	struct buf in;
 	size_t scanned; /* bytes of `in` that hold no newline */
 	size_t max_line;
+	size_t skimmed; /* bytes of the oversize line that were handed out */
 	const struct reader_ops *ops;
 	void *ctx;
 	bool *freed;
@@ -99,6 +100,17 @@ void reader_pause(struct reader *r, bool pause)
 	}
 }
 
+static void finish(struct reader *r, const char *why, const bool *freed)
+{
+	r->ended = true;
+	event_del(r->readable);
+	/* A last line without its newline is a line. */
+	if (!why && !r->oversize && r->in.len)
+		r->ops->line(r->ctx, buf_slice(&r->in));
+	if (!*freed)
+		r->ops->end(r->ctx, why);
+}
+
 /* Hands out what is in the buffer; stops when the reader is freed meanwhile. */
 static void hand_out(struct reader *r, bool *freed)
 {
@@ -119,6 +131,7 @@ static void hand_out(struct reader *r, bool *freed)
 		r->scanned = start;
 		if (r->oversize || piece.len > r->max_line) {
 			r->oversize = !newline;
+			r->skimmed = newline ? 0 : r->skimmed + piece.len;
 			r->ops->oversize(r->ctx, piece, newline);
 		} else if (piece.len) {
 			r->ops->line(r->ctx, piece);
@@ -128,21 +141,14 @@ static void hand_out(struct reader *r, bool *freed)
 	}
 	buf_consume(&r->in, start);
 	r->scanned -= start;
+	if (r->skimmed > LINE_ENDLESS) {
+		finish(r, "it wrote a line of more than 64 MiB", freed);
+		return;
+	}
 	if (r->in.len == 0 && r->in.cap > 256 * 1024)
 		buf_free(&r->in);
 	if (!r->paused && lines > LINES_MOST)
 		event_active(r->readable, EV_READ, 0);
-}
-
-static void finish(struct reader *r, const char *why, const bool *freed)
-{
-	r->ended = true;
-	event_del(r->readable);
-	/* A last line without its newline is a line. */
-	if (!why && !r->oversize && r->in.len)
-		r->ops->line(r->ctx, buf_slice(&r->in));
-	if (!*freed)
-		r->ops->end(r->ctx, why);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -162,7 +168,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n > 0)
 		r->in.len += (size_t)n;
 	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		finish(r, "reading failed", &freed);
+		finish(r, "reading it failed", &freed);
 	else if (n == 0)
 		finish(r, NULL, &freed);
 	if (!freed && !r->ended)

@@ -10,12 +10,15 @@
 
 struct reader;
 
+/* Who goes on with one line for so long never means to end it: skimming what is too large costs no memory, but time, and that of others. */
+enum { LINE_ENDLESS = 64 * 1024 * 1024 };
+
 struct reader_ops {
 	/* One line without its newline, valid during the call. */
 	void (*line)(void *ctx, struct slice line);
 	/* A line over the maximum, piece by piece; `last` comes with its end. */
 	void (*oversize)(void *ctx, struct slice piece, bool last);
-	/* End of file (why is NULL) or an error. Called once; nothing is read afterwards. */
+	/* End of file (why is NULL), an error, or a line of more than LINE_ENDLESS bytes. Called once; nothing is read afterwards. */
 	void (*end)(void *ctx, const char *why);
 };
 

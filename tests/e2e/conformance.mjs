@@ -179,6 +179,17 @@ houseTest('malformed: a line that does not end', oddPolicy(), async (house) => {
 	await house.recorded(({kind}) => kind === 'peer.malformed', 'what was malformed');
 });
 
+houseTest('malformed: a line that never ends is cut off after 64 MiB', oddPolicy(), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const piece = Buffer.alloc(1 << 20, 'x');
+	for (let mebibytes = 0; mebibytes < 100 && !client.ended; mebibytes++)
+		await client.write(piece);
+	assert.equal((await client.closed).code, 1);
+	assert.match(client.stderr, /a line of more than 64 MiB/);
+	const closed = await house.recorded(({kind}) => kind === 'session.close', 'the end of the session');
+	assert.match(closed.why, /a line of more than 64 MiB/);
+});
+
 houseTest('malformed: a call that is too large is refused by its id, and the session goes on', oddPolicy(), async (house) => {
 	const client = await house.openRaw('dev', 'odd');
 	const id = client.nextId();

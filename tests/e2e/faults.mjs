@@ -70,6 +70,15 @@ for (const [tool, what] of Object.entries(hangers)) {
 	});
 }
 
+// Long before its call's time is up: skimming costs processor time, and the reader is one for the whole session.
+houseTest('server: a line without an end is cut off after 64 MiB', oddPolicy({timeout: '50s'}), async (house) => {
+	const client = await house.openRaw('dev', 'odd');
+	const intent = assertRefused((await client.call('endless', {})).result, 'server_failed', 'execute');
+	const fault = await house.recorded(({kind, seq}) => kind === 'server.fault' && seq > intent, 'the fault');
+	assert.match(fault.why, /a line of more than 64 MiB/);
+	await assertGoesOn(client);
+});
+
 houseTest('server: an answer that comes twice counts once', oddPolicy(), async (house) => {
 	const client = await house.openRaw('dev', 'odd');
 	const id = client.nextId();

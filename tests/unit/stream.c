@@ -153,6 +153,50 @@ static void a_long_line_is_told_apart_and_the_next_is_whole(void **state)
 	close_reader(&s, fd);
 }
 
+/* However little memory it takes: who never ends his line is given up, and told apart from who closes. */
+static void a_line_without_end_is_given_up(void **state)
+{
+	static char piece[65536];
+	struct seen s;
+	int fd = open_reader(&s, false);
+	size_t sent = 0;
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece));
+	for (; !s.ends && sent <= LINE_ENDLESS + sizeof(piece); sent += sizeof(piece)) {
+		put(fd, piece, sizeof(piece));
+		while (s.oversize < sent + sizeof(piece) && !s.ends)
+			event_base_loop(loop, EVLOOP_ONCE);
+	}
+	assert_int_equal(s.ends, 1);
+	assert_true(s.end_failed);
+	assert_in_range(s.oversize, LINE_ENDLESS + 1, LINE_ENDLESS + sizeof(piece));
+	put(fd, "\nnext\n", 6);
+	expect(&s, "");
+	assert_int_equal(s.ends, 1);
+	close_reader(&s, fd);
+}
+
+/* It is one line that is counted. */
+static void many_long_lines_are_not_one_without_end(void **state)
+{
+	static char piece[65536];
+	struct seen s;
+	int fd = open_reader(&s, false);
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece));
+	piece[sizeof(piece) - 1] = '\n';
+	for (size_t sent = 0; sent <= LINE_ENDLESS + sizeof(piece); sent += sizeof(piece)) {
+		put(fd, piece, sizeof(piece));
+		while (s.lines.len == 0)
+			event_base_loop(loop, EVLOOP_ONCE);
+		buf_clear(&s.lines);
+	}
+	assert_int_equal(s.ends, 0);
+	close_reader(&s, fd);
+}
+
 static void a_paused_reader_hands_out_nothing_and_loses_nothing(void **state)
 {
 	struct seen s;
@@ -271,6 +315,8 @@ int main(void)
 		cmocka_unit_test(lines_are_whole_wherever_they_are_cut),
 		cmocka_unit_test(a_last_line_needs_no_newline),
 		cmocka_unit_test(a_long_line_is_told_apart_and_the_next_is_whole),
+		cmocka_unit_test(a_line_without_end_is_given_up),
+		cmocka_unit_test(many_long_lines_are_not_one_without_end),
 		cmocka_unit_test(a_paused_reader_hands_out_nothing_and_loses_nothing),
 		cmocka_unit_test(many_lines_at_once_are_all_handed_out),
 		cmocka_unit_test(a_reader_may_be_freed_by_its_own_line),
