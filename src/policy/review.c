@@ -1,5 +1,6 @@
 /* What is allowed and still deserves a second look. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "policy/model.h"
@@ -123,37 +124,123 @@ static void review_rule(struct review *v, const struct rule *r)
 		     SLICE(" has no facts, and so counts as destructive"));
 }
 
-/* Does `wide` cover every tool that `narrow` does? A pattern taken as a name answers for all that it matches. */
-static bool covers(const struct rule *wide, const struct rule *narrow)
+/*
+ * The agent's rules without limits, by server and by what stands before the first star of the tool: who covers a tool is found by the tool's
+ * beginnings, instead of by asking each rule about each other one.
+ */
+struct cover {
+	struct slice server, start;
+	const struct rule *rule;
+};
+
+struct covers {
+	struct cover *list; /* by server, start, then as in the agent's rules */
+	size_t count;
+	bool lengths[TOOL_MAX_LEN + 1]; /* of `start`, that occur */
+};
+
+static struct slice before_star(struct slice tool)
 {
-	return (slice_eq(wide->server, narrow->server) || slice_eq(wide->server, SLICE("*"))) &&
-	       name_matches(wide->tool, narrow->tool);
+	const char *star = tool.len ? memchr(tool.ptr, '*', tool.len) : NULL;
+
+	return star ? slice_of(tool.ptr, (size_t)(star - tool.ptr)) : tool;
+}
+
+static int cover_cmp(const void *a, const void *b)
+{
+	const struct cover *x = a, *y = b;
+	int order = name_cmp(x->server, x->start, y->server, y->start);
+
+	return order ? order : (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static int covers_make(struct covers *c, const struct agent *a)
+{
+	*c = (struct covers){ .list = a->rule_count ? calloc(a->rule_count, sizeof(*c->list)) : NULL };
+	if (a->rule_count && !c->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->rule_count; i++) {
+		const struct rule *r = &a->rules[i];
+		struct cover cover = { .server = r->server, .start = before_star(r->tool), .rule = r };
+
+		if (r->limited || cover.start.len > TOOL_MAX_LEN)
+			continue;
+		c->list[c->count++] = cover;
+		c->lengths[cover.start.len] = true;
+	}
+	if (c->count)
+		qsort(c->list, c->count, sizeof(*c->list), cover_cmp);
+	return 0;
+}
+
+/* Can a rule of this list make `r` void at all? If not, none that stands after it can: deny stands before ask, and ask before allow. */
+static bool may_void(enum rule_list list, const struct rule *r)
+{
+	return list < r->list || (list == r->list && r->limited);
+}
+
+static bool voids(const struct rule *wide, const struct rule *r)
+{
+	return name_matches(wide->tool, r->tool) && (wide->list != r->list || wide->unattended || !r->unattended);
+}
+
+/* The first rule of this server and start that covers `r` and makes it void, unless `best` stands before it. A pattern taken as a name answers for all that it matches. */
+static const struct rule *first_of(const struct covers *c, struct slice server, struct slice start, const struct rule *r, const struct rule *best)
+{
+	size_t low = 0, high = c->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (name_cmp(c->list[middle].server, c->list[middle].start, server, start) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < c->count && (!best || c->list[low].rule < best); low++) {
+		const struct cover *cover = &c->list[low];
+
+		if (!may_void(cover->rule->list, r) || name_cmp(cover->server, cover->start, server, start) != 0)
+			break;
+		if (voids(cover->rule, r))
+			return cover->rule;
+	}
+	return best;
 }
 
 /* Rules that do nothing because of another: granted, but denied whole; limited, but granted without limits elsewhere in the list. */
-static void review_void(struct review *v, const struct agent *a, const struct rule *r)
+static void review_void(struct review *v, const struct covers *c, const struct rule *r)
 {
-	for (size_t i = 0; i < a->rule_count && !v->result; i++) {
-		const struct rule *other = &a->rules[i];
+	const struct slice servers[] = { r->server, SLICE("*") };
+	const struct rule *wide = NULL;
 
-		if (other->limited || other == r || r->list == LIST_DENY || !covers(other, r))
-			continue;
-		if (other->list == LIST_DENY) {
-			TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(" never applies: "), slice_str(other->label),
-			     SLICE(" denies the tool"));
-			return;
-		}
-		if (other->list == r->list && r->limited && (other->unattended || !r->unattended)) {
-			TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(": its args limit nothing, "),
-			     slice_str(other->label), SLICE(" grants the tool with any"));
-			return;
-		}
-		if (other->list == LIST_ASK && r->list == LIST_ALLOW) {
-			TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(" never applies: "), slice_str(other->label),
-			     SLICE(" asks for every call"));
-			return;
-		}
+	if (r->list == LIST_DENY)
+		return;
+	for (size_t i = 0; i < 2; i++)
+		for (size_t len = 0; len <= r->tool.len && len <= TOOL_MAX_LEN; len++)
+			if (c->lengths[len])
+				wide = first_of(c, servers[i], slice_of(r->tool.ptr, len), r, wide);
+	if (!wide)
+		return;
+	if (wide->list == LIST_DENY)
+		TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(" never applies: "), slice_str(wide->label), SLICE(" denies the tool"));
+	else if (wide->list == r->list)
+		TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(": its args limit nothing, "), slice_str(wide->label),
+		     SLICE(" grants the tool with any"));
+	else
+		TELL(v, LOOK_NO_EFFECT, r, slice_str(r->label), SLICE(" never applies: "), slice_str(wide->label), SLICE(" asks for every call"));
+}
+
+static void review_agent(struct review *v, const struct agent *a)
+{
+	struct covers c;
+
+	v->result = covers_make(&c, a);
+	for (size_t i = 0; i < a->rule_count && !v->result; i++) {
+		review_rule(v, &a->rules[i]);
+		review_void(v, &c, &a->rules[i]);
 	}
+	free(c.list);
 }
 
 int policy_review(const struct policy *policy, int (*look)(void *ctx, const struct policy_look *look), void *ctx)
@@ -162,14 +249,8 @@ int policy_review(const struct policy *policy, int (*look)(void *ctx, const stru
 
 	for (size_t i = 0; i < policy->server_count && !v.result; i++)
 		review_server(&v, &policy->servers[i]);
-	for (size_t i = 0; i < policy->agent_count; i++) {
-		const struct agent *a = &policy->agents[i];
-
-		for (size_t j = 0; j < a->rule_count && !v.result; j++) {
-			review_rule(&v, &a->rules[j]);
-			review_void(&v, a, &a->rules[j]);
-		}
-	}
+	for (size_t i = 0; i < policy->agent_count && !v.result; i++)
+		review_agent(&v, &policy->agents[i]);
 	buf_free(&v.text);
 	return v.result;
 }

@@ -384,6 +384,50 @@ static void compare(const struct policy *policy, const struct plain *p, const st
 	seen[expected.decision]++;
 }
 
+/* ---- rules without effect: the review against asking each rule about each other one ---- */
+
+static bool glob_all(const struct plain_rule *wide, const struct plain_rule *r)
+{
+	return !wide->limited && wide != r && (strcmp(wide->server, r->server) == 0 || strcmp(wide->server, "*") == 0) && glob(wide->tool, r->tool);
+}
+
+static bool in_vain(const struct plain *p, const struct plain_rule *r, struct buf *out)
+{
+	for (int list = DENY; list <= ALLOW; list++)
+		for (int i = 0; i < p->count; i++) {
+			const struct plain_rule *wide = &p->rules[i];
+			const char *how = list == r->list ? ": its args limit nothing, " : " never applies: ";
+			const char *what = list == DENY ? "denies the tool" : list == r->list ? "grants the tool with any" : "asks for every call";
+
+			if (wide->list != list || !glob_all(wide, r) || list > r->list ||
+			    (list == r->list && (!r->limited || (r->unattended && !wide->unattended))))
+				continue;
+			return buf_printf(out, "agents.who.%s[%d]%sagents.who.%s[%d] %s\n", list_names[r->list], r->index, how, list_names[list],
+					  wide->index, what) == 0;
+		}
+	return false;
+}
+
+static int add_in_vain(void *ctx, const struct policy_look *look)
+{
+	return look->kind == LOOK_NO_EFFECT ? buf_printf(ctx, "%s\n", look->text) : 0;
+}
+
+static unsigned compare_review(const struct policy *policy, const struct plain *p)
+{
+	cleanup_buf struct buf expected = BUF_INIT(65536), told = BUF_INIT(65536);
+	unsigned count = 0;
+
+	for (int list = ASK; list <= ALLOW; list++)
+		for (int i = 0; i < p->count; i++)
+			if (p->rules[i].list == list)
+				count += in_vain(p, &p->rules[i], &expected);
+	assert_int_equal(policy_review(policy, add_in_vain, &told), 0);
+	if (!slice_eq(buf_slice(&expected), buf_slice(&told)))
+		fail_msg("told:\n%.*sexpected:\n%.*s", SLICE_ARG(told), SLICE_ARG(expected));
+	return count;
+}
+
 static uint64_t setting(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
@@ -394,7 +438,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 static void compiled_and_plain_agree(void **state)
 {
 	uint64_t cases = setting("BAWN_CASES", CASES), done = 0;
-	unsigned seen[3] = { 0 };
+	unsigned seen[3] = { 0 }, vain = 0;
 
 	(void)state;
 	random_state = setting("BAWN_SEED", 1) * 0x9e3779b97f4a7c15ULL + 1;
@@ -410,6 +454,7 @@ static void compiled_and_plain_agree(void **state)
 		if (policy_load(buf_slice(&yaml), &options, &policy, &problems) < 0)
 			fail_msg("%u:%u %s\n%.*s", problems.list[0].line, problems.list[0].column, problems.list[0].text,
 				 SLICE_ARG(yaml));
+		vain += compare_review(policy, &p);
 		for (int i = 0; i < CALLS_EACH; i++, done++) {
 			struct plain_call c = random_call();
 
@@ -421,6 +466,7 @@ static void compiled_and_plain_agree(void **state)
 	/* A comparison that only ever sees refusals compares nothing. */
 	for (int i = 0; i < 3; i++)
 		assert_true(seen[i] > cases / 100);
+	assert_true(vain > cases / CALLS_EACH / 10);
 	print_message("%llu calls: %u allowed, %u asked, %u refused\n", (unsigned long long)done, seen[DECISION_ALLOW],
 		      seen[DECISION_ASK], seen[DECISION_REFUSE]);
 }
