@@ -25,6 +25,7 @@
 
 #include "auditlog/auditlog.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "child/child.h"
 #include "confine/landlock_abi.h"
@@ -53,6 +54,7 @@ struct audit {
 	struct owed *owed, **owed_end; /* ascending by entry */
 	uint64_t unsigned_entries;
 	int checkpoint_error; /* as last told */
+	int append_error;     /* the same of appending */
 	bool opened;          /* "log.open" is on the log */
 	bool stopping, failed;
 };
@@ -140,6 +142,21 @@ static const char *why_not(int error)
 	}
 }
 
+/* For `bawn status`: that nothing can be recorded, since when, and that it can again. An entry that itself is at fault says nothing of the log. */
+static void tell_state(struct audit *a, int error)
+{
+	struct msg_audit_state m = { .why = error ? slice_str(why_not(error)) : (struct slice){ 0 }, .since_us = error ? clock_wall_us() : 0 };
+
+	if (error == a->append_error || error == -EMSGSIZE || error == -EINVAL)
+		return;
+	if (error)
+		log_error("nothing can be recorded: %s", why_not(error));
+	else
+		log_info("the record can be written again");
+	a->append_error = error;
+	channel_send(a->child.init, MSG_audit_state, &m);
+}
+
 static void on_append(struct audit *a, struct channel *from, const struct msg_audit_append *m)
 {
 	cleanup_arena struct arena arena = ARENA_INIT(1024 * 1024);
@@ -154,6 +171,7 @@ static void on_append(struct audit *a, struct channel *from, const struct msg_au
 	r = record_open(a);
 	if (r == 0)
 		r = auditlog_append(a->log, m->kind, &fields, m->arguments, &entry);
+	tell_state(a, r);
 	if (r < 0) {
 		refuse(from, m->token, why_not(r));
 		return;

@@ -21,6 +21,3 @@ const char *entry_read(struct arena *arena, struct slice text, struct json *ret_
 
 /* NULL when the record's arguments are those that the entry commits to (or both have none, or they are erased), else a clause. */
 const char *entry_check_arguments(const struct json *value, const struct record *record);
-
-/* RFC 3339, UTC, microseconds: 27 bytes and a NUL. No time zone file is read. */
-void entry_time(uint64_t us, char ret_text[32]);

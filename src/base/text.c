@@ -217,3 +217,18 @@ const char *text_nearest(struct slice word, const char *const *candidates, size_
 	}
 	return best;
 }
+
+void text_time(uint64_t us, char ret_text[32])
+{
+	uint64_t second = us / 1000000, of_day = second % 86400;
+	/* Days since 0000-03-01, so that the leap day is the last of its year; eras of 400 years repeat. */
+	uint64_t days = second / 86400 + 719468, era = days / 146097, of_era = days % 146097;
+	uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint64_t from_march = (5 * of_year + 2) / 153;
+	uint64_t day = of_year - (153 * from_march + 2) / 5 + 1, month = from_march < 10 ? from_march + 3 : from_march - 9;
+	uint64_t year = year_of_era + era * 400 + (month <= 2);
+
+	snprintf(ret_text, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(year % 10000), (unsigned)(month % 100), (unsigned)(day % 100),
+		 (unsigned)(of_day / 3600 % 100), (unsigned)(of_day / 60 % 60), (unsigned)(of_day % 60), (unsigned)(us % 1000000));
+}

@@ -38,5 +38,8 @@ int text_escape(struct buf *out, struct slice s);
 void text_format(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void text_vformat(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
+/* Microseconds since 1970 as RFC 3339, UTC, microseconds: 27 bytes and a NUL. No time zone file is read. */
+void text_time(uint64_t us, char ret_text[32]);
+
 /* The candidate nearest in spelling to `word` when it is near enough to be meant (Levenshtein <= 2 and < half), else NULL. */
 const char *text_nearest(struct slice word, const char *const *candidates, size_t count);

@@ -79,6 +79,16 @@ static void print_path(const char *title, struct slice path)
 		printf("%-9s %.*s\n", title, (int)line.len, line.ptr);
 }
 
+/* Only when nothing can be recorded, for then every call is refused. */
+static void print_record(const struct json *record)
+{
+	cleanup_buf struct buf line = BUF_INIT(65536);
+
+	if (!record || json_is(json_get(record, SLICE("writable")), JSON_TRUE) || text_escape(&line, text_of(record, "why")) < 0)
+		return;
+	printf("record    CANNOT BE WRITTEN since %.*s: %.*s\n", SLICE_ARG(text_of(record, "since")), (int)line.len, line.ptr);
+}
+
 static void print_names(const char *title, const struct json *list)
 {
 	printf("%-9s", title);
@@ -119,6 +129,7 @@ static int print_status(const struct cli_args *args, struct slice members)
 	}
 	print_path("policy", text_of(&status, "policy"));
 	print_path("state", text_of(&status, "state"));
+	print_record(json_get_type(&status, SLICE("record"), JSON_OBJECT));
 	print_names("servers", json_get_type(&status, SLICE("servers"), JSON_ARRAY));
 	print_names("agents", json_get_type(&status, SLICE("agents"), JSON_ARRAY));
 	print_processes(json_get_type(&status, SLICE("processes"), JSON_ARRAY));

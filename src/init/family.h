@@ -43,6 +43,8 @@ struct family {
 	uint64_t policy_request;
 	struct buf offered, accepted; /* policy bytes: last handed over; in force */
 	struct event *linger, *deadline;
+	uint64_t unrecorded_since_us; /* nothing can be recorded since then; 0: it can */
+	char unrecorded_why[257];
 	unsigned next_slot;
 };
 
@@ -66,6 +68,9 @@ void family_stop(struct family *family, int status);
 /* Called by member.c as things happen; main.c has them. */
 void family_on_message(struct member *member, struct message *m);
 void family_on_ready(struct member *member);
+
+/* Nothing can be recorded from now on, or (since 0) it can again; for `bawn status`. */
+void family_record_state(struct family *family, uint64_t since_us, struct slice why);
 
 /* Puts an entry on the audit log, when there is an audit process. */
 void family_record(struct family *family, const char *kind, struct member *about, const char *why);

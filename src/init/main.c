@@ -107,6 +107,12 @@ void family_record(struct family *f, const char *kind, struct member *about, con
 	channel_send(audit->channel, MSG_audit_append, &m);
 }
 
+void family_record_state(struct family *f, uint64_t since_us, struct slice why)
+{
+	f->unrecorded_since_us = since_us;
+	snprintf(f->unrecorded_why, sizeof(f->unrecorded_why), "%.*s", SLICE_ARG(why));
+}
+
 /* ---- wiring ---- */
 
 static void connect_pair(struct member *a, struct member *b)
@@ -214,6 +220,7 @@ void family_on_ready(struct member *m)
 		policy_if_ready(f);
 		break;
 	case PROCESS_AUDIT:
+		family_record_state(f, 0, (struct slice){ 0 });
 		connect_if_ready(m, PROCESS_JUDGE);
 		if (!f->serving)
 			policy_if_ready(f);
@@ -267,6 +274,7 @@ static void reload(struct family *f, uint64_t request)
 	if (f->reload_request)
 		snprintf(why, sizeof(why), "another reload is under way");
 	log_error("the policy is kept as it was: %s", why);
+	family_record(f, "policy.rejected", NULL, why);
 	done.problems = slice_str(why);
 	if (request && console && console->ready)
 		channel_send(console->channel, MSG_reload_done, &done);
@@ -340,6 +348,20 @@ static void write_member(const struct member *m, struct buf *out)
 	buf_add_str(out, "}");
 }
 
+static void write_record_state(const struct family *f, struct buf *out)
+{
+	char since[32];
+
+	if (!f->unrecorded_since_us) {
+		buf_add_str(out, ",\"record\":{\"writable\":true}");
+		return;
+	}
+	text_time(f->unrecorded_since_us, since);
+	buf_printf(out, ",\"record\":{\"since\":\"%s\",\"why\":", since);
+	json_write_string(out, slice_str(f->unrecorded_why));
+	buf_add_str(out, ",\"writable\":false}");
+}
+
 static void on_status_ask(struct family *f, struct channel *channel, uint64_t request)
 {
 	cleanup_buf struct buf json = BUF_INIT(1024 * 1024);
@@ -350,6 +372,7 @@ static void on_status_ask(struct family *f, struct channel *channel, uint64_t re
 	json_write_string(&json, slice_str(f->options->policy));
 	buf_add_str(&json, ",\"state\":");
 	json_write_string(&json, slice_str(f->options->state));
+	write_record_state(f, &json);
 	buf_add_str(&json, ",\"processes\":[");
 	write_member(&self, &json);
 	for (const struct member *m = f->members; m; m = m->next)
@@ -378,6 +401,9 @@ void family_on_message(struct member *m, struct message *message)
 	case MSG_fatal:
 		text_format(why, sizeof(why), "%s: %.*s", process_name(m->role), SLICE_ARG(message->fatal.why));
 		family_fail(f, why);
+		break;
+	case MSG_audit_state:
+		family_record_state(f, message->audit_state.since_us, message->audit_state.why);
 		break;
 	case MSG_policy_result:
 		on_policy_result(f, &message->policy_result);
@@ -487,6 +513,15 @@ static int listen_control(const struct init_options *o)
 	return fd_take(&fd);
 }
 
+/* The lock is still held: it is this family's own. */
+static void unlink_control(const struct init_options *o)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/control.sock", o->runtime) < sizeof(path))
+		unlink(path);
+}
+
 static int open_all(struct family *f)
 {
 	f->binary = open("/proc/self/exe", O_PATH | O_CLOEXEC);
@@ -583,6 +618,7 @@ static int run(struct family *f)
 	if (add_signals(f) < 0 || start_all(f) < 0)
 		family_fail(f, "the processes could not be started; the reason is above");
 	event_base_dispatch(f->loop);
+	unlink_control(f->options);
 	return f->status;
 }
 

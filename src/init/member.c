@@ -168,6 +168,8 @@ static void on_exited(evutil_socket_t fd, short what, void *arg)
 	if (m->role != PROCESS_GATEWAY && !m->stopping) {
 		log_error("%s ended: %s", process_name(m->role), why);
 		family_record(f, "process.exit", m, why);
+		if (m->role == PROCESS_AUDIT && !f->unrecorded_since_us)
+			family_record_state(f, clock_wall_us(), SLICE("the audit process has ended and is started again"));
 	}
 	if (m->role == PROCESS_GATEWAY) {
 		tell_gateway_failed(f, m->session, "the gateway ended");

@@ -27,7 +27,7 @@ static int read_hash(int dir, const char *path, unsigned char hash[HASH_LEN])
 	return text_unhex(buf_slice(&text), hash, HASH_LEN);
 }
 
-static bool trusted(const struct init_options *options, struct slice yaml)
+bool policy_file_trusted(const struct init_options *options, struct slice yaml)
 {
 	unsigned char accepted[HASH_LEN], now[HASH_LEN];
 
@@ -51,7 +51,7 @@ int policy_file_read(const struct init_options *options, struct buf *out, char w
 		snprintf(why, 512, "cannot read %s: %s", options->policy, strerror(-r));
 		return r;
 	}
-	if (!trusted(options, buf_slice(out))) {
+	if (!policy_file_trusted(options, buf_slice(out))) {
 		snprintf(why, 512, "%.300s is a project's policy that you have not accepted as it is now; read it, then run `bawn trust`", options->policy);
 		return -EACCES;
 	}

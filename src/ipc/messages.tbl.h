@@ -100,6 +100,8 @@ MESSAGE(audit_append, JUDGE | INIT, AUDIT, SERVING, MANY,
 	U64(token) TEXT(kind, 32) U8(durable) BYTES(fields, 65536) BYTES(arguments, 4194304)) /* packed object; canonical JSON. Token 0: no answer wanted */
 MESSAGE(audit_appended, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) U64(entry))
 MESSAGE(audit_failed, AUDIT, JUDGE | INIT, SERVING, MANY, U64(token) TEXT(why, 256))
+MESSAGE(audit_state, AUDIT, INIT, SERVING, MANY,
+	TEXT(why, 256) U64(since_us)) /* from when on nothing can be recorded, on the wall clock, and why; since 0: it can */
 
 /* ---- the store ---- */
 

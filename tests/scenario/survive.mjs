@@ -148,6 +148,11 @@ test('a full disk', {timeout: 60000, skip: isRoot ? false : 'only root may make 
 		const {result} = await client.call('anything', {});
 		assert.equal(result._meta['bawn/code'], 'not_recorded');
 		assert.match(result.content[0].text, /^not_recorded/);
+		const {record} = await house.status();
+		assert.equal(record.writable, false);
+		assert.match(record.since, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+		assert.match(record.why, /no space/);
+		assert.match((await house.ok(['status'])).stdout, /^record +CANNOT BE WRITTEN since \S+: .*no space/m);
 		fs.rmSync(filler);
 		await eventually(async () => {
 			const again = await client.call('echo', {text: 'x'});
@@ -155,6 +160,8 @@ test('a full disk', {timeout: 60000, skip: isRoot ? false : 'only root may make 
 				acknowledged.push(again.result._meta['bawn/entry']);
 			return !again.result.isError;
 		}, 'recovery without anybody\'s help');
+		assert.deepEqual((await house.status()).record, {writable: true});
+		assert.doesNotMatch((await house.ok(['status'])).stdout, /^record/m);
 		const verify = spawn('nsenter', ['--mount', `--target=${server.pid}`, bawn, 'audit', 'verify'], {env: house.env, stdio: 'inherit'});
 		assert.equal(await new Promise((resolve) => verify.once('exit', resolve)), 0);
 		assert.ok(acknowledged.length >= 2);

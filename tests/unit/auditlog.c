@@ -269,7 +269,7 @@ static void time_is_written_as_rfc_3339(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[32];
 
-		entry_time(cases[i].us, text);
+		text_time(cases[i].us, text);
 		assert_string_equal(text, cases[i].text);
 	}
 }
