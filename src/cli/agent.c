@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -53,52 +54,74 @@ static size_t make_token(char out[128])
 	return len;
 }
 
-/* base/agents/NAME.suffix, the folder made when missing. */
-static int write_agent_file(const char *base, const char *name, const char *suffix, struct slice line, char path[PATH_MAX])
+/* The agent's files of this policy; the token may be kept elsewhere, by --token-file. */
+static int find_files(const struct cli_args *args, const struct place *place, const char *name, char token[PATH_MAX], char hash[PATH_MAX])
 {
-	char folder[PATH_MAX];
-	int r;
+	const char *elsewhere = args->value[OPTION_token_file];
+	int token_len = elsewhere ? snprintf(token, PATH_MAX, "%s", elsewhere) : snprintf(token, PATH_MAX, "%s/%s.token", place->agents, name);
 
-	if ((size_t)snprintf(folder, sizeof(folder), "%s/agents", base) >= sizeof(folder) ||
-	    (size_t)snprintf(path, PATH_MAX, "%s/agents/%s.%s", base, name, suffix) >= PATH_MAX)
+	if ((size_t)token_len >= PATH_MAX || (size_t)snprintf(hash, PATH_MAX, "%s/%s.sha256", place->agents, name) >= PATH_MAX)
 		return cli_error(CLI_REFUSED, "a path is too long");
-	r = io_make_folders(folder);
-	if (r == 0)
-		r = io_replace_file(AT_FDCWD, path, 0600, line.ptr, line.len);
+	return CLI_OK;
+}
+
+/* A token in use is not replaced by a slip of the pen, nor is a file that may be something else. */
+static int refuse_to_replace(const struct cli_args *args, const char *name, const char *token, const char *hash)
+{
+	if (cli_has(args, OPTION_replace))
+		return CLI_OK;
+	if (access(hash, F_OK) == 0)
+		return cli_error(CLI_REFUSED, "%s has a token for this policy already (its hash is %s); with --replace it gets another, and the old one stops "
+				 "working with the next `bawn reload`", name, hash);
+	if (access(token, F_OK) == 0)
+		return cli_error(CLI_REFUSED, "%s is there already; with --replace it is written over", token);
+	return CLI_OK;
+}
+
+static int write_file(const char *path, const char *line, size_t len)
+{
+	int r = io_replace_file(AT_FDCWD, path, 0600, line, len);
+
 	return r < 0 ? cli_error(CLI_REFUSED, "cannot write %s: %s", path, strerror(-r)) : CLI_OK;
 }
 
-static int write_token(const struct cli_args *args, const struct place *place, const char *name, struct slice token, char path[PATH_MAX])
+/* The token that was in the usual place is void when the new one is kept elsewhere. */
+static void remove_old(const struct cli_args *args, const struct place *place, const char *name)
 {
-	const char *out = args->value[OPTION_token_file];
-	int r;
+	char path[PATH_MAX];
 
-	if (!out)
-		return write_agent_file(place->config, name, "token", token, path);
-	if ((size_t)snprintf(path, PATH_MAX, "%s", out) >= PATH_MAX)
-		return cli_error(CLI_REFUSED, "a path is too long");
-	r = io_replace_file(AT_FDCWD, path, 0600, token.ptr, token.len);
-	return r < 0 ? cli_error(CLI_REFUSED, "cannot write %s: %s", path, strerror(-r)) : CLI_OK;
+	if (args->value[OPTION_token_file] && (size_t)snprintf(path, sizeof(path), "%s/%s.token", place->agents, name) < sizeof(path))
+		unlink(path);
 }
 
 static int agent_new(const struct cli_args *args, const struct place *place, const char *name)
 {
-	char path[PATH_MAX], token[128], line[2 * HASH_LEN + 1];
+	char token_path[PATH_MAX], hash_path[PATH_MAX], token[128], line[2 * HASH_LEN + 1];
 	unsigned char hash[HASH_LEN];
-	size_t len = make_token(token);
-	int r;
+	size_t len;
+	int made = io_make_folders(place->agents), r = find_files(args, place, name, token_path, hash_path);
 
-	/* The file first: a hash whose token could not be written would lock the agent out. */
-	r = write_token(args, place, name, slice_of(token, len), path);
-	crypto_hash_sha256(hash, (const unsigned char *)token, len - 1);
-	sodium_memzero(token, sizeof(token));
+	if (made < 0)
+		return cli_error(CLI_REFUSED, "cannot make %s: %s", place->agents, strerror(-made));
+	if (r == CLI_OK)
+		r = refuse_to_replace(args, name, token_path, hash_path);
 	if (r != CLI_OK)
 		return r;
-	printf("wrote %s; a running family takes it up with `bawn reload`\n", path);
-	warn_if_unknown(place, name);
+	len = make_token(token);
+	crypto_hash_sha256(hash, (const unsigned char *)token, len - 1);
 	text_hex(hash, sizeof(hash), line);
 	line[2 * HASH_LEN] = '\n';
-	return write_agent_file(place->state, name, "sha256", slice_of(line, sizeof(line)), path);
+	/* The file first: a hash whose token could not be written would lock the agent out. */
+	r = write_file(token_path, token, len);
+	sodium_memzero(token, sizeof(token));
+	if (r == CLI_OK)
+		r = write_file(hash_path, line, sizeof(line));
+	if (r != CLI_OK)
+		return r;
+	remove_old(args, place, name);
+	printf("wrote %s; a running family takes it up with `bawn reload`\n", token_path);
+	warn_if_unknown(place, name);
+	return CLI_OK;
 }
 
 int cli_agent(const struct cli_args *args)

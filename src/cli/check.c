@@ -24,6 +24,7 @@ struct report {
 	struct buf looks; /* text lines, or JSON objects with commas between */
 	size_t look_count;
 	bool json;
+	const char *accepted; /* "true", "false", or "null": it needs nobody's acceptance */
 };
 
 static int look_text(struct report *r, const struct policy_look *look)
@@ -141,6 +142,18 @@ static const char *plural(size_t count)
 	return count == 1 ? "" : "s";
 }
 
+/* A project's policy is inert until a person has accepted it, however valid it is. */
+static int print_accepted(struct report *r)
+{
+	int e;
+
+	if (strcmp(r->accepted, "null") == 0)
+		return 0;
+	e = text_escape(&r->out, r->file);
+	return e ? e : buf_add_str(&r->out, strcmp(r->accepted, "true") == 0 ? ": a project's policy, accepted as it is now\n" :
+								 ": a project's policy, not accepted as it is now: nothing uses it until you run `bawn trust`\n");
+}
+
 static int print_text(struct report *r, const struct policy *policy, const struct policy_problems *problems)
 {
 	size_t errors = errors_in(problems), warnings = problems->count - errors;
@@ -153,14 +166,15 @@ static int print_text(struct report *r, const struct policy *policy, const struc
 	if (!policy)
 		return buf_printf(&r->out, ": not valid: %zu error%s, %zu warning%s\n", errors, plural(errors), warnings,
 				  plural(warnings));
-	return buf_printf(&r->out, ": valid: %zu server%s, %zu agent%s; %zu warning%s, %zu to look at\n",
-			  policy_server_count(policy), plural(policy_server_count(policy)), policy_agent_count(policy),
-			  plural(policy_agent_count(policy)), warnings, plural(warnings), r->look_count);
+	e = buf_printf(&r->out, ": valid: %zu server%s, %zu agent%s; %zu warning%s, %zu to look at\n",
+		       policy_server_count(policy), plural(policy_server_count(policy)), policy_agent_count(policy),
+		       plural(policy_agent_count(policy)), warnings, plural(warnings), r->look_count);
+	return e ? e : print_accepted(r);
 }
 
 static int print_json(struct report *r, const struct policy *policy, const struct policy_problems *problems)
 {
-	int e = buf_add_str(&r->out, "{\"file\":");
+	int e = buf_printf(&r->out, "{\"accepted\":%s,\"file\":", r->accepted);
 
 	e = e ? e : json_write_string(&r->out, r->file);
 	e = e ? e : buf_add_str(&r->out, ",\"looks\":[");
@@ -195,6 +209,15 @@ static int check(struct report *r, const struct place *place, struct slice yaml)
 	return loaded == 0 ? CLI_OK : CLI_REFUSED;
 }
 
+static const char *accepted(const struct place *place, struct slice yaml)
+{
+	struct init_options options = place_options(place);
+
+	if (!options.trust)
+		return "null";
+	return policy_file_trusted(&options, yaml) ? "true" : "false";
+}
+
 int cli_check(const struct cli_args *args)
 {
 	const char *named = args->operands[0] ? args->operands[0] : args->value[OPTION_policy];
@@ -211,6 +234,7 @@ int cli_check(const struct cli_args *args)
 	if (r < 0)
 		return cli_error(CLI_REFUSED, "cannot read %s: %s", place.policy, strerror(-r));
 	report.file = slice_str(named ? named : place.policy);
+	report.accepted = accepted(&place, buf_slice(&yaml));
 	r = check(&report, &place, buf_slice(&yaml));
 	buf_free(&report.out);
 	buf_free(&report.looks);

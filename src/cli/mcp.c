@@ -23,7 +23,10 @@ enum { LINGER_SECONDS = 300, TOKEN_MAX = 128, UNAVAILABLE_TRIES = 50, UNAVAILABL
 
 /* ---- starting a family ---- */
 
-/* In the child: `bawn serve` as a background process of its own session, its log in the state folder. */
+/*
+ * In the child: `bawn serve` as a background process of its own session, its log in the state folder. It serves others after this client, so it keeps
+ * none of this client's folder, which somebody may want to unmount.
+ */
 static _Noreturn void become_family(const struct place *place, int ready)
 {
 	char log[PATH_MAX], fd_text[16], linger[16];
@@ -38,7 +41,7 @@ static _Noreturn void become_family(const struct place *place, int ready)
 		_exit(1);
 	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (null < 0 || out < 0 || setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0 ||
-	    fcntl(ready, F_SETFD, 0) < 0)
+	    chdir("/") < 0 || fcntl(ready, F_SETFD, 0) < 0)
 		_exit(1);
 	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 	_exit(1);
@@ -213,7 +216,7 @@ static int read_token(const struct cli_args *args, const struct place *place, st
 	int r;
 
 	if (!named) {
-		if (!agent || strchr(agent, '/') || (size_t)snprintf(path, sizeof(path), "%s/agents/%s.token", place->config, agent) >= sizeof(path))
+		if (!agent || strchr(agent, '/') || (size_t)snprintf(path, sizeof(path), "%s/%s.token", place->agents, agent) >= sizeof(path))
 			return CLI_OK;
 		named = path;
 	}
@@ -244,8 +247,8 @@ static void add_hint(const struct control_answer *a, const struct cli_args *args
 	if (!agent)
 		snprintf(hint, PATH_MAX + 256, "; the policy %s has several agents: name one with --agent", place->policy);
 	else if (!token)
-		snprintf(hint, PATH_MAX + 256, "; there is no token in %s/agents/%.64s.token: if the policy has this agent, make one with `bawn agent new %.64s`, then "
-			 "`bawn reload`", place->config, agent, agent);
+		snprintf(hint, PATH_MAX + 256, "; there is no token in %s/%.64s.token: if the policy has this agent, make one with `bawn agent new %.64s`, then "
+			 "`bawn reload`", place->agents, agent, agent);
 }
 
 static int report_refusal(const struct control_answer *a, const char *hint)

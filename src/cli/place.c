@@ -167,7 +167,7 @@ int place_find(const struct cli_args *args, const char *named, struct place *p)
 	text_hex(hash, ID_LEN / 2, id);
 	r = under(folder, p, "XDG_STATE_HOME", "/.local/state");
 	if (r == CLI_OK)
-		r = join(p->state, folder, id) || put(p->trust, p->state, "/trusted");
+		r = join(p->state, folder, id) || put(p->trust, p->state, "/trusted") || put(p->agents, p->state, "/agents");
 	return r == CLI_OK ? find_runtime(p, id) : r;
 }
 

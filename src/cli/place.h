@@ -19,6 +19,7 @@ struct place {
 	char home[PATH_MAX];    /* or "" */
 	char config[PATH_MAX];  /* $XDG_CONFIG_HOME/bawn */
 	char state[PATH_MAX];   /* $XDG_STATE_HOME/bawn/ID */
+	char agents[PATH_MAX];  /* beneath it: each agent's NAME.token, and its hash NAME.sha256, which is all that the family reads */
 	char runtime[PATH_MAX]; /* $XDG_RUNTIME_DIR/bawn/ID, or beneath /run (root) or /tmp */
 };
 

@@ -79,11 +79,23 @@ static struct client *waiting(struct console *console, uint64_t request)
 
 /* ---- what clients ask ---- */
 
+/* A socket that lingers would make whoever of the family closes it last wait for the client's peer, and everybody else with him. */
+static void close_at_once(int fd)
+{
+	static const struct linger off = { .l_onoff = 0 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)) < 0 && errno != ENOTSOCK)
+		log_warning("a client's descriptor may linger: %s", strerror(errno));
+}
+
 static void on_session(struct client *c, struct msg_cli_session *m)
 {
 	struct msg_session_open open = { .request = c->request, .uid = c->uid, .pid = c->pid, .agent = m->agent, .server = m->server,
 					 .token = m->token, .input = m->input, .output = m->output, .leash = m->leash };
 
+	close_at_once(m->input);
+	close_at_once(m->output);
+	close_at_once(m->leash);
 	if (!c->console->judge || channel_send(c->console->judge, MSG_session_open, &open) < 0)
 		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
 }
@@ -358,6 +370,8 @@ int console_main(void)
 {
 	static const struct confine_rule allow[] = {
 		{ .syscall = SCMP_SYS(accept4), .why = "connections to the control socket" },
+		{ .syscall = SCMP_SYS(setsockopt), .why = "no lingering of a client's descriptors",
+		  .when = { { .argument = 1, .check = CONFINE_IS, .value = SOL_SOCKET }, { .argument = 2, .check = CONFINE_IS, .value = SO_LINGER } } },
 		{ .syscall = SCMP_SYS(getsockopt), .why = "who is at the other end", .when = { { .argument = 2, .check = CONFINE_IS, .value = SO_PEERCRED } } },
 	};
 	static const struct channel_ops ops = { on_init, on_init_broken };

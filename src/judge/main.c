@@ -59,19 +59,12 @@ static void on_agent_token(struct judge *judge, const struct msg_agent_token *m)
 	judge->tokens_next = t;
 }
 
-/* The problems as lines, `bawn.yaml:14:7: ...`; what does not fit is counted. */
+/* The problems as lines, as `bawn check` has them; what does not fit is left out, by whole lines. */
 static void write_problems(const struct msg_policy *m, const struct policy_problems *problems, struct buf *out)
 {
-	for (size_t i = 0; i < problems->count; i++) {
-		const struct policy_problem *p = &problems->list[i];
-		size_t before = out->len;
-
-		if (text_escape(out, m->path) < 0 ||
-		    buf_printf(out, ":%u:%u: %s%s\n", p->line, p->column, p->warning ? "warning: " : "", p->text) < 0) {
-			out->len = before;
-			return;
-		}
-	}
+	if (policy_problems_print(out, m->path, problems) < 0)
+		while (out->len && out->ptr[out->len - 1] != '\n')
+			out->len--;
 }
 
 static void record_policy(struct judge *judge, const struct msg_policy *m, bool ok)

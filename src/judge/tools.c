@@ -94,8 +94,11 @@ static const char *compile(struct arena *arena, struct tool *tool)
 	if (!input)
 		return "it has no inputSchema";
 	r = schema_compile(input, &options, &tool->schema, &fault);
-	if (r == -EINVAL)
-		return arena_printf(arena, "its inputSchema cannot be enforced: at \"%s\": %s", fault.where, fault.what);
+	if (r == -EINVAL) {
+		const char *why = arena_printf(arena, "its inputSchema cannot be enforced: at \"%s\": %s", fault.where, fault.what);
+
+		return why ? why : "its inputSchema cannot be enforced";
+	}
 	return r < 0 ? "its inputSchema could not be compiled" : NULL;
 }
 

@@ -224,7 +224,7 @@ async function hijackedAgent(house, files) {
 		return result;
 	});
 	await row('call as another agent, without its token', () => asAnotherAgent(house, []));
-	await row('the same with its own token', () => asAnotherAgent(house, ['--token-file', house.path('config/bawn/agents/dev.token')]));
+	await row('the same with its own token', () => asAnotherAgent(house, ['--token-file', house.tokenFile('dev')]));
 }
 
 /** What the server that was taken over tries: [title, tool, arguments, was the harm done?]. */

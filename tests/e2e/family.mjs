@@ -64,10 +64,75 @@ houseTest('bawn shutdown ends a family that bawn mcp started', oddPolicy(), asyn
 	const members = processes.flatMap(({pid}) => family(pid));
 	await house.ok(['shutdown']);
 	await client.closed;
+	const [run] = fs.readdirSync(house.path('run/bawn'));
 	await eventually(() => survivors(members).length === 0, 'the end of the family');
 	const none = await house.run(['status']);
 	assert.equal(none.code, 1);
 	assert.match(none.stderr + none.stdout, /not running|no family|nothing/i);
+	assert.ok(!fs.existsSync(house.path('run/bawn', run, 'control.sock')), 'a socket is left that nobody listens on');
+});
+
+houseTest('a family in the background keeps nobody\'s working folder', oddPolicy(), async (house, t) => {
+	await house.openRaw('dev', 'odd');
+	const {processes} = await house.status();
+	for (const {name, pid} of processes) {
+		try {
+			assert.notEqual(fs.readlinkSync(`/proc/${pid}/cwd`), house.path('home'), name);
+		} catch (error) {
+			if (error.code !== 'EACCES')
+				throw error;
+			t.diagnostic(`${name}: only root may look`);
+		}
+	}
+});
+
+// What it lacks differs with the number, and so how far it comes; it may never hang, nor leave anybody behind.
+houseTest('a family that cannot begin ends, with the reason', oddPolicy(), async (house) => {
+	const reasons = new Set();
+	for (let files = 7; files <= 40; files++) {
+		const script = 'ulimit -n "$1" && exec "$2" serve';
+		const serving = new RawClient('sh', ['-c', script, 'sh', String(files), bawn], {cwd: house.path('home'), env: house.env});
+		await Promise.race([serving.closed, serving.untilStderr(/bawn: serving/).catch(() => {})]);
+		if (!serving.ended)
+			serving.child.kill('SIGTERM');
+		const {code} = await serving.closed;
+		if (/bawn: serving/.test(serving.stderr))
+			continue;
+		assert.ok(code === 1 || code === 127 || code === 2, `${files} descriptors: ${code} ${serving.stderr}`);
+		assert.notEqual(serving.stderr, '', `${files} descriptors`);
+		reasons.add(serving.stderr.trim().split('\n').at(-1));
+	}
+	assert.ok([...reasons].some((line) => /the processes could not be started/.test(line)), [...reasons].join('\n'));
+});
+
+// Perl, because Node.js knows nothing of SO_LINGER. It hands a TCP socket that lingers to `bawn mcp`, and looks at it through its own copy.
+const lingering = `
+use Socket;
+my ($l, $near, $far);
+socket($l, PF_INET, SOCK_STREAM, 0) && bind($l, sockaddr_in(0, INADDR_LOOPBACK)) && listen($l, 1) or die $!;
+socket($near, PF_INET, SOCK_STREAM, 0) && connect($near, getsockname($l)) && accept($far, $l) or die $!;
+setsockopt($far, SOL_SOCKET, SO_LINGER, pack('ii', 1, 60)) or die $!;
+my $pid = fork();
+if (!$pid) {
+	open(STDIN, '<&', $far) && open(STDOUT, '>&', $far) or die $!;
+	exec(@ARGV);
+}
+syswrite($near, '{"jsonrpc":"2.0","id":1,"method":"ping"}' . chr(10));
+sysread($near, my $answer, 65536) or die 'no answer';
+my ($on) = unpack('ii', getsockopt($far, SOL_SOCKET, SO_LINGER));
+print "lingers: $on $answer";
+shutdown($near, 1);
+waitpid($pid, 0);
+`;
+
+houseTest('a socket of a client that lingers does so no longer', oddPolicy(), async (house, t) => {
+	const perl = new RawClient('perl', ['-e', lingering, bawn, ...house.mcpArgs('dev', 'odd')], {cwd: house.path('home'), env: house.env});
+	const {error} = await perl.closed;
+	if (error) {
+		t.skip('there is no perl');
+		return;
+	}
+	assert.match(perl.received.map(({notJson}) => notJson).join(), /^lingers: 0 .*"result"/, perl.stderr);
 });
 
 houseTest('bawn status shows each process with the layers that confine it', oddPolicy(), async (house) => {
@@ -149,6 +214,13 @@ agents:
 	assert.equal((await house.run(['status'])).code, 1);
 });
 
+houseTest('more problems than can be told: the word of it has no line', `version: 1\n${Array.from({length: 600}, (_, i) => `extra${i}: 1\n`).join('')}`, async (house) => {
+	const refused = await house.run(['serve']);
+	assert.equal(refused.code, 1);
+	assert.match(refused.stderr, /^\S+bawn\.yaml: there are more problems than these/m);
+	assert.equal(refused.stderr, (await house.run(['check'])).stdout.split('\n').slice(0, -2).join('\n').replaceAll(/^bawn\.yaml/gm, house.policy) + '\n');
+});
+
 houseTest('a valid policy', oddPolicy(), async (house) => {
 	assert.equal((await house.run(['check'])).code, 0);
 	assert.equal((await house.run(['check', house.policy])).code, 0);
@@ -177,13 +249,25 @@ houseTest('a policy found in a project is inert until it is trusted, and again w
 	assert.equal((await untrusted.client.closed).code, 1, untrusted.client.stderr);
 	assert.match(untrusted.client.stderr, /bawn trust/);
 	assert.equal((await house.run(['serve'], {cwd})).code, 1);
+	const inert = await house.ok(['check'], {cwd});
+	assert.match(inert.stdout, /bawn\.yaml: a project's policy, not accepted as it is now/);
+	assert.equal((await house.json(['check'], {cwd})).accepted, false);
 	await house.ok(['trust'], {cwd});
+	assert.match((await house.ok(['check'], {cwd})).stdout, /bawn\.yaml: a project's policy, accepted as it is now/);
+	assert.equal((await house.json(['check'], {cwd})).accepted, true);
+	assert.equal((await house.json(['check', 'bawn.yaml'], {cwd})).accepted, null, 'named by its path it needs nobody');
 	const trusted = await open();
 	assert.ok(trusted.answer.result, trusted.client.stderr);
 	assertGranted((await trusted.client.call('echo', {text: 'x'})).result);
+	// Changed while it is in force: refused, and that is on the record.
+	fs.appendFileSync(file, '\n');
+	const reloaded = await house.run(['reload'], {cwd});
+	assert.equal(reloaded.code, 1, JSON.stringify(reloaded));
+	assert.match(reloaded.stderr + reloaded.stdout, /bawn trust/);
+	const listed = await house.ok(['audit', 'list', '--json', '--kind', 'policy.rejected'], {cwd});
+	assert.match(JSON.parse(listed.stdout).why, /bawn\.yaml is a project's policy that you have not accepted/);
 	await trusted.client.end();
 	await house.ok(['shutdown'], {cwd});
-	fs.appendFileSync(file, '\n');
 	const changed = await open();
 	assert.equal((await changed.client.closed).code, 1, changed.client.stderr);
 	assert.match(changed.client.stderr, /bawn trust/);
@@ -199,7 +283,7 @@ houseTest('an agent is who holds its token', twoAgents, async (house) => {
 	await house.ok(['agent', 'new', 'dev']);
 	const elsewhere = house.path('home/ops.token');
 	await house.ok(['agent', 'new', 'ops', '--token-file', elsewhere]);
-	const own = house.path('config/bawn/agents/dev.token');
+	const own = house.tokenFile('dev');
 	for (const file of [own, elsewhere])
 		assert.equal(fs.statSync(file).mode & 0o777, 0o600);
 	assert.notEqual(fs.readFileSync(own, 'utf8'), fs.readFileSync(elsewhere, 'utf8'));
@@ -229,6 +313,37 @@ houseTest('an agent is who holds its token', twoAgents, async (house) => {
 	fs.chmodSync(elsewhere, 0o644);
 	const open = await house.run(house.mcpArgs('ops', 'odd', ['--token-file', elsewhere]));
 	assert.equal(open.code, 2, JSON.stringify(open));
+});
+
+houseTest('a token is one policy\'s, and is not replaced by a slip of the pen', twoAgents, async (house) => {
+	const first = (await house.ok(['agent', 'new', 'dev'])).stdout.match(/^wrote (\S+);/)[1];
+	const second = house.path('home/second.yaml');
+	house.write(twoAgents(house), second);
+	const other = (await house.ok(['agent', 'new', 'dev', '--policy', second])).stdout.match(/^wrote (\S+);/)[1];
+	assert.notEqual(first, other);
+	const token = fs.readFileSync(first, 'utf8');
+	assert.notEqual(token, fs.readFileSync(other, 'utf8'));
+	assertGranted((await (await house.openRaw('dev', 'odd')).call('echo', {text: 'x'})).result);
+	assertGranted((await (await house.openRaw('dev', 'odd', {extra: ['--policy', second]})).call('echo', {text: 'x'})).result);
+	// Again, and again elsewhere: the first one stays in force.
+	const elsewhere = house.path('home/dev.token');
+	for (const extra of [[], ['--token-file', elsewhere]]) {
+		const again = await house.run(['agent', 'new', 'dev', ...extra]);
+		assert.equal(again.code, 1, JSON.stringify(again));
+		assert.match(again.stderr, /^bawn: dev has a token .*--replace.*\n$/);
+	}
+	assert.equal(fs.readFileSync(first, 'utf8'), token);
+	assert.ok(!fs.existsSync(elsewhere));
+	// Nor is another file written over.
+	fs.writeFileSync(elsewhere, 'something else');
+	assert.match((await house.run(['agent', 'new', 'ops', '--token-file', elsewhere])).stderr, /is there already; with --replace/);
+	assert.equal(fs.readFileSync(elsewhere, 'utf8'), 'something else');
+	await house.ok(['agent', 'new', 'dev', '--replace', '--token-file', elsewhere]);
+	assert.ok(!fs.existsSync(first), 'the void token is gone');
+	await house.ok(['reload']);
+	assert.equal((await house.run(house.mcpArgs('dev', 'odd'))).code, 2);
+	assertGranted((await (await house.openRaw('dev', 'odd', {extra: ['--token-file', elsewhere]})).call('echo', {text: 'x'})).result);
+	await house.ok(['shutdown', '--policy', second]);
 });
 
 houseTest('a single agent needs no token, and is still the only one', oddPolicy(), async (house) => {

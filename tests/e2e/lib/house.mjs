@@ -156,6 +156,14 @@ export class House {
 		fs.writeFileSync(file, typeof policy === 'string' ? policy : JSON.stringify(policy, null, 2) + '\n');
 	}
 
+	/** Where `bawn agent new` keeps this agent's token, for the one policy that has any. */
+	tokenFile(agent) {
+		const states = this.path('state/bawn');
+		const policy = fs.readdirSync(states).find((id) => fs.existsSync(path.join(states, id, 'agents', `${agent}.token`)));
+		assert.ok(policy, `${agent} has no token`);
+		return path.join(states, policy, 'agents', `${agent}.token`);
+	}
+
 	/** Runs `bawn ARGS` to its end: {code, signal, stdout, stderr}. */
 	run(args, {cwd = this.path('home'), env = {}, input} = {}) {
 		return new Promise((resolve, reject) => {
