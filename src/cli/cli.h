@@ -21,7 +21,7 @@ enum { CLI_OK = 0, CLI_REFUSED = 1, CLI_USAGE = 2 };
 struct cli_args {
 	const char *command;
 	const char *value[OPTION_COUNT]; /* NULL: not given; a flag that is given has "" */
-	const char *operands[2];         /* NULL-filled */
+	const char *operands[3];         /* NULL-filled */
 };
 
 #define COMMAND(name, operands, most, what, options) int cli_##name(const struct cli_args *args);

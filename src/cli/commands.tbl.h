@@ -22,6 +22,8 @@ OPTION(kind, "KIND", "only entries of this kind, or of kinds that begin so")
 OPTION(tool, "NAME", "only calls of this tool")
 OPTION(since, "N", "from entry N on")
 OPTION(limit, "N", "at most the newest N")
+OPTION(all, "", "also those that have come to their end")
+OPTION(reason, "TEXT", "why, for the agent and for the record")
 OPTION(key, "FILE", "verify with this public key instead of the log's own")
 #endif
 
@@ -31,6 +33,8 @@ COMMAND(serve, "", 0, "run the family of a policy in the foreground", OPT(policy
 COMMAND(mcp, "", 0, "be an MCP server on standard input and output", OPT(policy) OPT(agent) OPT(server) OPT(token_file))
 COMMAND(audit, "list|show N|verify", 2, "read the record; prove it was not changed",
 	OPT(policy) OPT(json) OPT(agent) OPT(session) OPT(kind) OPT(tool) OPT(since) OPT(limit) OPT(key))
+COMMAND(approvals, "list|show ID|watch|approve ID|reject ID|pin", 2, "see and decide the calls that wait for a person",
+	OPT(policy) OPT(json) OPT(all) OPT(limit) OPT(reason))
 COMMAND(status, "", 0, "show what runs, and what confines it", OPT(policy) OPT(json))
 COMMAND(reload, "", 0, "take up the changed policy, whole or not at all", OPT(policy))
 COMMAND(shutdown, "", 0, "end the family of a policy", OPT(policy))

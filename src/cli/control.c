@@ -64,10 +64,15 @@ static void on_message(void *ctx, struct channel *channel, struct message *m)
 			q->result = -ENOMEM;
 		return;
 	}
+	if (m->type == MSG_cli_rows) {
+		q->result = buf_add_slice(&a->rows, m->cli_rows.rows);
+		return;
+	}
 	a->status = m->cli_done.status;
 	a->entry = m->cli_done.entry;
 	snprintf(a->code, sizeof(a->code), "%.*s", SLICE_ARG(m->cli_done.code));
-	q->result = buf_add_slice(&a->text, m->cli_done.text);
+	if (q->result >= 0 || q->result == -ETIMEDOUT)
+		q->result = buf_add_slice(&a->text, m->cli_done.text);
 	event_base_loopbreak(q->loop);
 }
 
@@ -87,7 +92,8 @@ int control_ask(int fd, enum message_type type, const void *msg, struct control_
 	struct channel *channel = NULL;
 	int r;
 
-	*ret_answer = (struct control_answer){ .text = BUF_INIT(65536), .json = BUF_INIT(4 * 1024 * 1024) };
+	*ret_answer = (struct control_answer){ .text = BUF_INIT(65536), .json = BUF_INIT(4 * 1024 * 1024),
+						  .rows = BUF_INIT(message_rule(MSG_cli_rows)->max) };
 	q.loop = event_base_new();
 	if (!q.loop) {
 		close(fd);
@@ -115,11 +121,12 @@ void control_answer_free(struct control_answer *a)
 {
 	buf_free(&a->text);
 	buf_free(&a->json);
+	buf_free(&a->rows);
 }
 
-int control_ask_running(const struct place *place, enum message_type type, const void *msg, struct control_answer *ret_answer)
+int control_connect_running(const struct place *place, int *ret_fd)
 {
-	int fd = control_connect(place), r;
+	int fd = control_connect(place);
 
 	if (fd == -ENOENT && access(place->policy, F_OK) < 0)
 		return cli_error(CLI_REFUSED, "there is no %s, and no family of it is running", place->policy);
@@ -129,10 +136,75 @@ int control_ask_running(const struct place *place, enum message_type type, const
 		return cli_error(CLI_REFUSED, "%s/control.sock belongs to another user; nothing was said to it", place->runtime);
 	if (fd < 0)
 		return cli_error(CLI_REFUSED, "cannot reach the family of %s: %s", place->policy, strerror(-fd));
+	*ret_fd = fd;
+	return CLI_OK;
+}
+
+int control_ask_running(const struct place *place, enum message_type type, const void *msg, struct control_answer *ret_answer)
+{
+	int fd = -1, r = control_connect_running(place, &fd);
+
+	if (r != CLI_OK)
+		return r;
 	r = control_ask(fd, type, msg, ret_answer);
 	if (r == -ETIMEDOUT)
 		return cli_error(CLI_REFUSED, "the family did not answer within %d seconds", ANSWER_SECONDS);
 	if (r == -EPIPE)
 		return cli_error(CLI_REFUSED, "the family ended or closed the connection before it answered");
 	return r < 0 ? cli_error(CLI_REFUSED, "the family's answer could not be read: %s", strerror(-r)) : CLI_OK;
+}
+
+/* ---- watching ---- */
+
+struct watch {
+	struct event_base *loop;
+	int (*news)(void *ctx, struct slice id, struct slice state);
+	void *ctx;
+	int status;
+};
+
+static void on_news(void *ctx, struct channel *channel, struct message *m)
+{
+	struct watch *w = ctx;
+
+	(void)channel;
+	if (m->type == MSG_cli_news)
+		w->status = w->news(w->ctx, m->cli_news.id, m->cli_news.state);
+	else
+		w->status = cli_error(CLI_REFUSED, "the family's answer is not one to this question");
+	if (w->status != CLI_OK)
+		event_base_loopbreak(w->loop);
+}
+
+static void on_watch_broken(void *ctx, struct channel *channel, const char *why)
+{
+	struct watch *w = ctx;
+
+	(void)channel;
+	w->status = cli_error(CLI_REFUSED, "%s", why ? why : "the family has ended");
+	event_base_loopbreak(w->loop);
+}
+
+int control_watch(int fd, int (*news)(void *ctx, struct slice id, struct slice state), void *ctx)
+{
+	static const struct channel_ops ops = { on_news, on_watch_broken };
+	struct watch w = { .loop = event_base_new(), .news = news, .ctx = ctx, .status = CLI_REFUSED };
+	struct channel *channel = NULL;
+	struct msg_cli_watch m;
+	int r = w.loop ? channel_new(w.loop, fd, PROCESS_CLI, PROCESS_CONSOLE, &ops, &w, &channel) : -ENOMEM;
+
+	if (!w.loop)
+		close(fd);
+	if (r == 0) {
+		channel_set_phase(channel, PHASE_SERVING);
+		r = channel_send(channel, MSG_cli_watch, &m);
+	}
+	if (r == 0)
+		event_base_dispatch(w.loop);
+	else
+		w.status = cli_error(CLI_REFUSED, "the family cannot be watched: %s", strerror(-r));
+	channel_free(channel);
+	if (w.loop)
+		event_base_free(w.loop);
+	return w.status;
 }

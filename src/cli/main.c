@@ -44,7 +44,7 @@ static const struct command commands[] = {
 #undef COMMAND
 #undef OPT
 };
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]), OPERANDS_COLUMNS = 19 };
 
 int cli_error(int status, const char *format, ...)
 {
@@ -86,7 +86,10 @@ static int help(void)
 {
 	printf("usage: bawn COMMAND [OPTION...]\n\nBawn stands between an AI agent and the tools that it calls.\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		printf("  %-9s %-19s %s\n", commands[i].name, commands[i].operands, commands[i].what);
+		if (strlen(commands[i].operands) > OPERANDS_COLUMNS)
+			printf("  %-9s %s\n  %*s %s\n", commands[i].name, commands[i].operands, 10 + OPERANDS_COLUMNS, "", commands[i].what);
+		else
+			printf("  %-9s %-*s %s\n", commands[i].name, OPERANDS_COLUMNS, commands[i].operands, commands[i].what);
 	printf("\n`bawn COMMAND --help` shows a command's options; bawn(1) says more.\n"
 	       "exit status: 0 done; 1 refused, or something is wrong; 2 wrong usage, or an\n"
 	       "agent, a server or a command that is not known\n");
