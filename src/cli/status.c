@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/control.h"
+#include "cli/status_people.h"
 #include "parse/json.h"
 
 static struct slice text_of(const struct json *object, const char *name)
@@ -132,6 +133,7 @@ static int print_status(const struct cli_args *args, struct slice members)
 	print_record(json_get_type(&status, SLICE("record"), JSON_OBJECT));
 	print_names("servers", json_get_type(&status, SLICE("servers"), JSON_ARRAY));
 	print_names("agents", json_get_type(&status, SLICE("agents"), JSON_ARRAY));
+	status_people_print(&status);
 	print_processes(json_get_type(&status, SLICE("processes"), JSON_ARRAY));
 	print_sessions(json_get_type(&status, SLICE("sessions"), JSON_ARRAY));
 	return CLI_OK;
@@ -148,7 +150,8 @@ int cli_status(const struct cli_args *args)
 		r = control_ask_running(&place, MSG_cli_status, &m, &answer);
 	if (r != CLI_OK)
 		return r;
-	r = print_status(args, buf_slice(&answer.json));
+	r = status_people_add(&place, &answer.json);
+	r = r < 0 ? cli_error(CLI_REFUSED, "the family's answer is too long") : print_status(args, buf_slice(&answer.json));
 	control_answer_free(&answer);
 	return r;
 }
