@@ -35,6 +35,7 @@ COMMAND(audit, "list|show N|verify", 2, "read the record; prove it was not chang
 	OPT(policy) OPT(json) OPT(agent) OPT(session) OPT(kind) OPT(tool) OPT(since) OPT(limit) OPT(key))
 COMMAND(approvals, "list|show ID|watch|approve ID|reject ID|pin", 2, "see and decide the calls that wait for a person",
 	OPT(policy) OPT(json) OPT(all) OPT(limit) OPT(reason))
+COMMAND(pins, "list|show SERVER [TOOL]|accept SERVER [TOOL]", 3, "see what servers offer now, and accept what has changed", OPT(policy) OPT(json))
 COMMAND(status, "", 0, "show what runs, and what confines it", OPT(policy) OPT(json))
 COMMAND(reload, "", 0, "take up the changed policy, whole or not at all", OPT(policy))
 COMMAND(shutdown, "", 0, "end the family of a policy", OPT(policy))

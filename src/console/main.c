@@ -1,15 +1,17 @@
 /*
  * Theory of operation
  *
- * The console is the door for people: in this version only the control socket, through which `bawn mcp`, `bawn status`, `bawn reload` and
- * `bawn shutdown` speak with the family, in messages of the same table as everybody else's. It passes on what was asked and hands back the
- * answer; it decides nothing beyond who may connect.
+ * The console is the door for people: in this version only the control socket, through which the `bawn` commands speak with the family, in messages
+ * of the same table as everybody else's. It passes on what was asked, to init, judge or store, and hands back the answer; it decides nothing beyond who may
+ * connect. From the store it asks only statements that read. What a person decides goes to the judge with the user and process that the kernel
+ * names, and the PIN that was typed.
  *
  * Security
  *
  * Holds: the listening socket and, for a moment, the descriptors of a client on their way to the judge. Reads: messages of local processes whose user
  * the kernel vouches for (SO_PEERCRED): the family's own user, or root; anybody else is closed unread. A malformed message closes that client, the rest goes
- * on. Whoever took it over could open sessions only for agents whose tokens he has, see the status, and shut the family down.
+ * on. Whoever took it over could open sessions only for agents whose tokens he has, see the status and the approvals with their arguments, and shut the
+ * family down; and he would learn the PIN of whoever types one from then on, and could decide with it.
  */
 #include "console/main.h"
 
@@ -142,6 +144,15 @@ static void on_cli_secret(struct client *c, const struct msg_cli_secret *m)
 		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
 }
 
+static void on_cli_accept(struct client *c, const struct msg_cli_accept *m)
+{
+	struct msg_person_accept accept = { .request = c->request, .uid = c->uid, .pid = c->pid, .server = m->server, .tool = m->tool,
+					    .digest = m->digest, .secret = m->secret };
+
+	if (!c->console->judge || channel_send(c->console->judge, MSG_person_accept, &accept) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+}
+
 static void on_cli_watch(struct client *c)
 {
 	struct msg_cli_news first = { .state = SLICE("watching") };
@@ -178,6 +189,9 @@ static void on_client(void *ctx, struct channel *channel, struct message *m)
 		break;
 	case MSG_cli_secret:
 		on_cli_secret(c, &m->cli_secret);
+		break;
+	case MSG_cli_accept:
+		on_cli_accept(c, &m->cli_accept);
 		break;
 	case MSG_cli_watch:
 		on_cli_watch(c);

@@ -122,6 +122,12 @@ MESSAGE(person_decide, CONSOLE, JUDGE, SERVING, MANY,
 	U64(request) U32(uid) U32(pid) TEXT(id, 32) U8(approve) TEXT(reason, 512) BYTES(secret, 256))
 MESSAGE(person_secret, CONSOLE, JUDGE, SERVING, MANY,
 	U64(request) U32(uid) U32(pid) BYTES(old, 256) BYTES(secret, 256)) /* sets the PIN; old: empty when there is none */
+/*
+ * Of what a server offers and nobody has accepted yet, one tool's definition is accepted, if its digest is still this one. Tool empty: all that the server
+ * offers, its code included, if this is still the SHA-256 over the canonical JSON of the rows of the statement pin_offered.
+ */
+MESSAGE(person_accept, CONSOLE, JUDGE, SERVING, MANY,
+	U64(request) U32(uid) U32(pid) TEXT(server, 64) TEXT(tool, 256) BYTES(digest, 32) BYTES(secret, 256))
 MESSAGE(person_done, JUDGE, CONSOLE, SERVING, MANY, U64(request) U8(status) TEXT(code, 32) TEXT(text, 1024) U64(entry))
 MESSAGE(approval_news, JUDGE, CONSOLE, SERVING, MANY, TEXT(id, 32) TEXT(state, 16)) /* a record has come into that state */
 
@@ -136,6 +142,7 @@ MESSAGE(cli_store, CLI, CONSOLE, SERVING, MANY, U32(statement) BYTES(values, 819
 MESSAGE(cli_rows, CONSOLE, CLI, SERVING, MANY, BYTES(rows, 8388608)) /* packed, as store_done has them; then cli_done */
 MESSAGE(cli_decide, CLI, CONSOLE, SERVING, MANY, TEXT(id, 32) U8(approve) TEXT(reason, 512) BYTES(secret, 256))
 MESSAGE(cli_secret, CLI, CONSOLE, SERVING, MANY, BYTES(old, 256) BYTES(secret, 256))
+MESSAGE(cli_accept, CLI, CONSOLE, SERVING, MANY, TEXT(server, 64) TEXT(tool, 256) BYTES(digest, 32) BYTES(secret, 256)) /* as person_accept */
 MESSAGE(cli_watch, CLI, CONSOLE, SERVING, ONCE, ) /* from now on, all news; the first, with an empty id, says that it watches */
 MESSAGE(cli_news, CONSOLE, CLI, SERVING, MANY, TEXT(id, 32) TEXT(state, 16))
 MESSAGE(cli_part, CONSOLE, CLI, SERVING, MANY, BYTES(json, 1048576)) /* members of one JSON object */
