@@ -303,13 +303,13 @@ static const struct verb {
 
 static int usage(const struct verb *v, const struct cli_args *args)
 {
-	uint64_t unfit = 0;
+	static const struct { enum cli_option option; const char *name; } some[] = {
+		{ OPTION_all, "all" }, { OPTION_json, "json" }, { OPTION_limit, "limit" }, { OPTION_reason, "reason" },
+	};
 
-	for (unsigned i = 0; i < OPTION_COUNT; i++)
-		if (args->value[i] && i != OPTION_policy && !(v->options & 1ULL << i))
-			unfit |= 1ULL << i;
-	if (unfit)
-		return cli_error(CLI_USAGE, "`bawn approvals %s` does not take this option; see `bawn approvals --help`", v->name);
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		if (cli_has(args, some[i].option) && !(v->options & 1ULL << some[i].option))
+			return cli_error(CLI_USAGE, "`bawn approvals %s` does not take --%s", v->name, some[i].name);
 	if (!v->takes_id && args->operands[1])
 		return cli_error(CLI_USAGE, "`bawn approvals %s` does not take \"%s\"", v->name, args->operands[1]);
 	if (v->takes_id && !args->operands[1])

@@ -9,6 +9,7 @@
 
 enum {
 	COLUMNS_LEAST = 24,     /* a narrower terminal folds by itself */
+	MARK_COLUMNS = 2,       /* "| " */
 	MARKS_MOST = 3,         /* on one letter; Hebrew and Vietnamese need two or three */
 	SPACES_MOST = 8,        /* in a row, as they are */
 	LINE_FEEDS_MOST = 3,
@@ -65,7 +66,7 @@ static int go_on(struct show *s)
 
 	if (r == 0)
 		r = begin_line(s, s->margin);
-	s->column += 2;
+	s->column += MARK_COLUMNS;
 	return r == 0 ? buf_add_str(s->out, "| ") : r;
 }
 
@@ -261,11 +262,43 @@ static size_t run_of(const struct text *t, size_t at)
 	return end - at;
 }
 
+/* The columns of what follows up to the next blank, no further than `most`. */
+static unsigned columns_to_blank(const struct text *t, size_t at, unsigned most)
+{
+	unsigned columns = 0;
+
+	while (columns <= most) {
+		int32_t c = utf8_next(t->s, &at);
+
+		if (c < 0 || c == ' ' || c == '\n')
+			return columns;
+		columns += width_of(t->show, letter_bits(c));
+	}
+	return columns;
+}
+
+/* Words stay whole where a line has room for them. Blanks go before them, to the next line, where they are seen. */
+static int keep_next_word(struct text *t, size_t blanks)
+{
+	const struct show *s = t->show;
+	unsigned most, word, need;
+
+	if (!s->columns)
+		return 0;
+	most = columns_of(s) - s->margin - MARK_COLUMNS - (unsigned)blanks - (s->lead ? (unsigned)strlen(s->lead) : 0);
+	word = columns_to_blank(t, t->at + blanks - 1, most);
+	need = (unsigned)blanks + (word <= most ? word : 1);
+	return s->column + need > columns_of(s) ? go_on(t->show) : 0;
+}
+
 static int show_spaces(struct text *t, size_t start)
 {
 	size_t run = run_of(t, start);
+	int r = run <= SPACES_MOST && t->last != ' ' ? keep_next_word(t, run) : 0;
 
 	t->last = ' ';
+	if (r < 0)
+		return r;
 	if (run <= SPACES_MOST)
 		return put_ascii(t->show, " ", 1);
 	t->at = start + run;

@@ -223,6 +223,11 @@ static void what_belongs_together_is_not_folded(void **state)
 		assert_non_null(strstr(line ? line : out, "e\u0301\u0302\u0303"));
 		assert_true(utf8_length(slice_str(line ? line + 1 : out)) < 24);
 		text.len = before;
+		buf_add_str(&text, " two  words");
+		assert_null(strstr(shown(show_text, 24, buf_slice(&text)), " \n"));
+		assert_non_null(strstr(shown(show_text, 24, buf_slice(&text)), " two"));
+		assert_non_null(strstr(shown(show_text, 24, buf_slice(&text)), "  words"));
+		text.len = before;
 		buf_add_str(&text, "\U000f1234");
 		assert_non_null(strstr(shown(show_text, 24, buf_slice(&text)), "\\u{f1234}"));
 	}
