@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,6 +101,54 @@ static void what_the_socket_does_not_take_is_queued_in_order(void **state)
 			assert_int_equal(judge.last_len, judge.messages - 1);
 	}
 	assert_int_equal(channel_queued(gateway.channel), 0);
+	end_close(&gateway);
+	end_close(&judge);
+}
+
+/* There is room in the socket again, but others wait. */
+static void nothing_overtakes_what_is_queued(void **state)
+{
+	struct end gateway = { 0 }, judge = { 0 };
+	unsigned sent = 0;
+
+	(void)state;
+	open_both(&gateway, &judge);
+	while (channel_queued(gateway.channel) == 0)
+		assert_int_equal(send_propose(&gateway, sent++), 0);
+	channel_drain(judge.channel);
+	assert_int_equal(send_propose(&gateway, sent++), 0);
+	while (judge.messages < sent) {
+		unsigned before = judge.messages;
+
+		event_base_loop(loop, EVLOOP_ONCE);
+		if (judge.messages != before)
+			assert_int_equal(judge.last_len, judge.messages - 1);
+	}
+	end_close(&gateway);
+	end_close(&judge);
+}
+
+/* It is a fault of this very program. */
+static void what_the_table_forbids_is_not_even_sent(void **state)
+{
+	struct end gateway = { 0 }, judge = { 0 };
+	pid_t pid;
+	int status;
+
+	(void)state;
+	open_both(&gateway, &judge);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+		dup2(null, STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		channel_send(gateway.channel, MSG_call_running, &(struct msg_call_running){ .call = 1 });
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	end_close(&gateway);
 	end_close(&judge);
 }
@@ -329,6 +378,24 @@ static void last_words_are_heard_after_a_failed_send(void **state)
 	assert_int_equal(judge.broken, 0);
 	assert_refused(&judge, -1, NULL, 1);
 }
+
+/* What cannot be sent any more is no reason not to read. */
+static void last_words_are_heard_over_a_full_queue(void **state)
+{
+	struct end judge = { 0 };
+	int enemy = open_enemy(&judge);
+	struct packet p;
+
+	(void)state;
+	while (channel_queued(judge.channel) == 0)
+		assert_int_equal(channel_send(judge.channel, MSG_call_running, &(struct msg_call_running){ .call = 1 }), 0);
+	good_packet(&p);
+	for (int i = 0; i < 5; i++)
+		throw_packet(enemy, &p, 0);
+	close(enemy);
+	assert_refused(&judge, -1, NULL, 5);
+}
+
 /* ---- freeing ---- */
 
 static void the_message_handler_may_free_its_channel(void **state)
@@ -440,6 +507,23 @@ static void a_handler_may_drain_its_own_channel(void **state)
 	assert_refused(&judge, enemy, "malformed", 10);
 }
 
+/* A peer that never stops keeps the drainer from nothing for ever. */
+static void draining_ends_although_more_comes(void **state)
+{
+	struct end judge = { .refills = 20000 };
+	int enemy = open_enemy(&judge);
+	struct packet p;
+
+	(void)state;
+	judge.refill = enemy;
+	good_packet(&p);
+	throw_packet(enemy, &p, 0);
+	channel_drain(judge.channel);
+	assert_in_range(judge.messages, 1, 10000);
+	end_close(&judge);
+	close(enemy);
+}
+
 static void freeing_loses_what_is_queued(void **state)
 {
 	struct end judge = { 0 };
@@ -463,6 +547,8 @@ int main(void)
 		CASE(large_messages_pass_each_other),
 		CASE(a_message_over_its_maximum_is_not_sent),
 		CASE(what_the_socket_does_not_take_is_queued_in_order),
+		CASE(nothing_overtakes_what_is_queued),
+		CASE(what_the_table_forbids_is_not_even_sent),
 		CASE(a_peer_that_does_not_read_breaks_the_channel),
 		CASE(what_may_wait_travels_with_the_next),
 		CASE(a_quiet_channel_is_read_only_when_asked),
@@ -474,11 +560,13 @@ int main(void)
 		CASE(flush_gives_up_a_peer_that_does_not_read),
 		CASE(last_words_are_heard),
 		CASE(last_words_are_heard_after_a_failed_send),
+		CASE(last_words_are_heard_over_a_full_queue),
 		CASE(the_message_handler_may_free_its_channel),
 		CASE(broken_may_free_its_channel),
 		CASE(a_drained_channels_handler_may_free_others),
 		CASE(drain_inside_a_handler_reads_all),
 		CASE(a_handler_may_drain_its_own_channel),
+		CASE(draining_ends_although_more_comes),
 		CASE(freeing_loses_what_is_queued),
 	};
 

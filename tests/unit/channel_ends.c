@@ -56,6 +56,13 @@ static void on_message(void *ctx, struct channel *c, struct message *m)
 		channel_set_phase(c, e->next_phase);
 	if (e->send_in_message)
 		e->send_result = channel_send(c, MSG_call_running, &(struct msg_call_running){ .call = 1 });
+	if (e->refills) {
+		struct packet p;
+
+		e->refills--;
+		good_packet(&p);
+		throw_packet(e->refill, &p, 0);
+	}
 	if (e->drain && e->drain->channel)
 		channel_drain(e->drain->channel);
 	if (e->also_free) {

@@ -27,6 +27,8 @@ struct end {
 	enum channel_phase next_phase;  /* set by the message handler when not 0 */
 	int fds[MESSAGE_FDS_MAX];       /* taken when take_fds */
 	bool take_fds;
+	int refill;                     /* the message handler has this peer send another one, while refills is not 0 */
+	unsigned refills;
 };
 
 extern struct event_base *loop; /* of the running test */

@@ -110,6 +110,31 @@ static void a_descriptor_for_which_there_is_no_room_is_refused(void **state)
 	assert_refused(&judge, enemy, "too many descriptors", 0);
 }
 
+/* One more than a message ever has, which the kernel still hands over whole: the message does not do with the others. */
+static void one_descriptor_more_than_ever_is_refused(void **state)
+{
+	struct end judge = { 0 };
+	struct packet p;
+	int pair[2];
+
+	(void)state;
+	for (size_t fds = MESSAGE_FDS_MAX; fds <= MESSAGE_FDS_MAX + 1; fds++) {
+		judge = (struct end){ 0 };
+		pair_of(pair);
+		open_end(&judge, pair[1], PROCESS_JUDGE, PROCESS_CONSOLE);
+		start_packet(&p, MSG_session_open, 0);
+		packet_add(&p, 7, 8);
+		for (int i = 0; i < 5; i++)
+			packet_add(&p, 0, 4);
+		throw_packet(pair[0], &p, fds);
+		settle();
+		assert_int_equal(judge.messages, fds == MESSAGE_FDS_MAX);
+		assert_int_equal(judge.broken, fds != MESSAGE_FDS_MAX);
+		close(pair[0]);
+		end_close(&judge);
+	}
+}
+
 static void a_missing_descriptor_is_refused(void **state)
 {
 	struct end launcher_seen = { 0 };
@@ -436,6 +461,7 @@ int main(void)
 		CASE(a_packet_without_bytes_is_refused),
 		CASE(wrong_numbers_of_descriptors_are_refused),
 		CASE(a_descriptor_for_which_there_is_no_room_is_refused),
+		CASE(one_descriptor_more_than_ever_is_refused),
 		CASE(a_missing_descriptor_is_refused),
 		CASE(descriptors_on_a_later_piece_are_refused),
 		CASE(descriptors_of_half_a_message_are_let_go),
