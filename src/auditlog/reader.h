@@ -75,6 +75,12 @@ struct auditlog_verified {
 int auditlog_verify(int dir_fd, struct slice verifier_key, void (*report)(void *ctx, const struct auditlog_finding *finding), void *ctx,
 		    struct auditlog_verified *ret_verified);
 
+/*
+ * Copies the log, which may be written meanwhile, into an empty folder, synced: every entry that was on the disk when it began, its checkpoints, and its
+ * signing key. 0, or -errno with *fault.
+ */
+int auditlog_copy(int from_dir_fd, int to_dir_fd, struct auditlog_fault *fault);
+
 /* That an entry is in the tree of a checkpoint. merkle_included checks it. */
 struct auditlog_proof {
 	uint64_t seq, size; /* entry number; entries in the tree */

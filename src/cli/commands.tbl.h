@@ -39,6 +39,8 @@ COMMAND(pins, "list|show SERVER [TOOL]|accept SERVER [TOOL]", 3, "see what serve
 COMMAND(status, "", 0, "show what runs, and what confines it", OPT(policy) OPT(json))
 COMMAND(reload, "", 0, "take up the changed policy, whole or not at all", OPT(policy))
 COMMAND(shutdown, "", 0, "end the family of a policy", OPT(policy))
+COMMAND(backup, "DIR", 1, "copy all that is kept, also while the family runs", OPT(policy))
+COMMAND(restore, "DIR", 1, "put a backup in place; what was there is kept aside", OPT(policy))
 COMMAND(trust, "[FILE]", 1, "accept a project's policy as it is now", OPT(policy))
 COMMAND(agent, "new NAME", 2, "make an agent's token", OPT(policy) OPT(token_file) OPT(replace))
 #endif

@@ -12,7 +12,10 @@
 #include "base/cleanup.h"
 #include "ipc/channel.h"
 
-enum { ANSWER_SECONDS = 30 }; /* a family that is only restarting a process has answered by then */
+enum {
+	ANSWER_SECONDS = 30,  /* a family that is only restarting a process has answered by then */
+	BACKUP_SECONDS = 600, /* a large store on a slow disk */
+};
 
 struct question {
 	struct event_base *loop;
@@ -68,6 +71,11 @@ static void on_message(void *ctx, struct channel *channel, struct message *m)
 		q->result = buf_add_slice(&a->rows, m->cli_rows.rows);
 		return;
 	}
+	if (m->type == MSG_cli_copied) {
+		fd_close(&a->copy);
+		a->copy = fd_take(&m->cli_copied.copy);
+		return;
+	}
 	a->status = m->cli_done.status;
 	a->entry = m->cli_done.entry;
 	snprintf(a->code, sizeof(a->code), "%.*s", SLICE_ARG(m->cli_done.code));
@@ -93,7 +101,7 @@ int control_ask(int fd, enum message_type type, const void *msg, struct control_
 	int r;
 
 	*ret_answer = (struct control_answer){ .text = BUF_INIT(65536), .json = BUF_INIT(4 * 1024 * 1024),
-						  .rows = BUF_INIT(message_rule(MSG_cli_rows)->max) };
+						  .rows = BUF_INIT(message_rule(MSG_cli_rows)->max), .copy = -1 };
 	q.loop = event_base_new();
 	if (!q.loop) {
 		close(fd);
@@ -106,7 +114,7 @@ int control_ask(int fd, enum message_type type, const void *msg, struct control_
 	}
 	if (r == 0) {
 		q.result = -ETIMEDOUT;
-		event_base_loopexit(q.loop, &(struct timeval){ .tv_sec = ANSWER_SECONDS });
+		event_base_loopexit(q.loop, &(struct timeval){ .tv_sec = type == MSG_cli_backup ? BACKUP_SECONDS : ANSWER_SECONDS });
 		event_base_dispatch(q.loop);
 		r = q.result;
 	}
@@ -122,6 +130,7 @@ void control_answer_free(struct control_answer *a)
 	buf_free(&a->text);
 	buf_free(&a->json);
 	buf_free(&a->rows);
+	fd_close(&a->copy);
 }
 
 int control_connect_running(const struct place *place, int *ret_fd)

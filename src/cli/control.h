@@ -11,6 +11,7 @@ struct control_answer {
 	struct buf text; /* for people, may be empty */
 	struct buf json; /* members of one object, when the question has such an answer */
 	struct buf rows; /* of a statement of the store, packed */
+	int copy;        /* of the store, open for reading; -1: not asked for */
 };
 
 struct channel;

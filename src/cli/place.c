@@ -86,7 +86,7 @@ static bool find_project(char out[PATH_MAX])
  */
 static int resolve(const struct cli_args *args, const char *named, char out[PATH_MAX])
 {
-	static const char *const without_file[] = { "approvals", "audit", "pins", "reload", "shutdown", "status" };
+	static const char *const without_file[] = { "approvals", "audit", "backup", "pins", "reload", "restore", "shutdown", "status" };
 	const char *slash = strrchr(named, '/'), *name = slash ? slash + 1 : named;
 	char folder[PATH_MAX], parent[PATH_MAX];
 	struct stat st;

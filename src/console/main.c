@@ -126,6 +126,16 @@ static void on_cli_store(struct client *c, const struct msg_cli_store *m)
 		done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
 }
 
+static void on_cli_backup(struct client *c)
+{
+	struct console *console = c->console;
+	struct msg_store_backup backup = { .request = c->request };
+
+	c->reading = true;
+	if (!console->store || channel_send(console->store, MSG_store_backup, &backup) < 0)
+		done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
+}
+
 /* Who decides is what the kernel says of the other end; the rest is the judge's business. */
 static void on_cli_decide(struct client *c, const struct msg_cli_decide *m)
 {
@@ -192,6 +202,9 @@ static void on_client(void *ctx, struct channel *channel, struct message *m)
 		break;
 	case MSG_cli_accept:
 		on_cli_accept(c, &m->cli_accept);
+		break;
+	case MSG_cli_backup:
+		on_cli_backup(c);
 		break;
 	case MSG_cli_watch:
 		on_cli_watch(c);
@@ -315,8 +328,11 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 static void on_store(void *ctx, struct channel *channel, struct message *m)
 {
 	struct console *console = ctx;
-	uint64_t request = m->type == MSG_store_done ? m->store_done.request : m->store_failed.request;
+	uint64_t request = m->type == MSG_store_done   ? m->store_done.request :
+			   m->type == MSG_store_copied ? m->store_copied.request :
+							 m->store_failed.request;
 	struct client *c = waiting(console, request);
+	struct msg_cli_copied copied;
 	struct msg_cli_rows rows;
 
 	(void)channel;
@@ -326,8 +342,13 @@ static void on_store(void *ctx, struct channel *channel, struct message *m)
 		done(c, 1, SLICE("failed"), m->store_failed.why, 0);
 		return;
 	}
-	rows.rows = m->store_done.rows;
-	channel_send(c->channel, MSG_cli_rows, &rows);
+	if (m->type == MSG_store_copied) {
+		copied.copy = m->store_copied.copy;
+		channel_send(c->channel, MSG_cli_copied, &copied);
+	} else {
+		rows.rows = m->store_done.rows;
+		channel_send(c->channel, MSG_cli_rows, &rows);
+	}
 	done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
 }
 

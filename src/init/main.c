@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +32,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "init/family.h"
+#include "init/lock.h"
 #include "init/policy_file.h"
 #include "parse/fields.h"
 
@@ -463,24 +463,6 @@ static void on_linger(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the beginning ---- */
 
-static int take_lock(const struct init_options *o, int *ret_fd)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", o->runtime) >= sizeof(path))
-		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
-		return -EWOULDBLOCK;
-	}
-	*ret_fd = fd; /* held for the life of the process */
-	return 0;
-}
-
 /* A folder beneath the state, made when missing. The descriptor, or -errno. */
 static int open_folder(const char *parent, const char *name)
 {
@@ -598,7 +580,7 @@ static int run(struct family *f)
 		return 1;
 	}
 	buf_free(&yaml);
-	r = take_lock(f->options, &lock);
+	r = family_lock(f->options->runtime, &lock); /* held for the life of the process */
 	if (r < 0) {
 		snprintf(why, sizeof(why), r == -EWOULDBLOCK ? "a family serves this policy already (see `bawn status`)" :
 							       "cannot lock %.400s/lock: %s", f->options->runtime, strerror(-r));

@@ -110,6 +110,8 @@ MESSAGE(store_run, JUDGE | CONSOLE, STORE, SERVING, MANY,
 MESSAGE(store_done, STORE, JUDGE | CONSOLE, SERVING, MANY,
 	U64(request) U64(changes) BYTES(rows, 8388608)) /* it is on the disk; packed array of arrays */
 MESSAGE(store_failed, STORE, JUDGE | CONSOLE, SERVING, MANY, U64(request) TEXT(why, 256)) /* nothing of it happened */
+MESSAGE(store_backup, CONSOLE, STORE, SERVING, MANY, U64(request)) /* a copy of all of it, as it is at one moment */
+MESSAGE(store_copied, STORE, CONSOLE, SERVING, MANY, U64(request) FD(copy)) /* open for reading, without a name any more; or store_failed */
 MESSAGE(person_check, JUDGE, STORE, SERVING, MANY, U64(request) BYTES(secret, 256))
 MESSAGE(person_set, JUDGE, STORE, SERVING, MANY, U64(request) U32(uid) BYTES(old, 256) BYTES(secret, 256)) /* old: empty when there is none */
 MESSAGE(person_answer, STORE, JUDGE, SERVING, MANY,
@@ -140,6 +142,8 @@ MESSAGE(cli_reload, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_shutdown, CLI, CONSOLE, SERVING, MANY, )
 MESSAGE(cli_store, CLI, CONSOLE, SERVING, MANY, U32(statement) BYTES(values, 8192)) /* one that the console's role may run; it only reads */
 MESSAGE(cli_rows, CONSOLE, CLI, SERVING, MANY, BYTES(rows, 8388608)) /* packed, as store_done has them; then cli_done */
+MESSAGE(cli_backup, CLI, CONSOLE, SERVING, MANY, ) /* of the store; then cli_copied and cli_done */
+MESSAGE(cli_copied, CONSOLE, CLI, SERVING, MANY, FD(copy))
 MESSAGE(cli_decide, CLI, CONSOLE, SERVING, MANY, TEXT(id, 32) U8(approve) TEXT(reason, 512) BYTES(secret, 256))
 MESSAGE(cli_secret, CLI, CONSOLE, SERVING, MANY, BYTES(old, 256) BYTES(secret, 256))
 MESSAGE(cli_accept, CLI, CONSOLE, SERVING, MANY, TEXT(server, 64) TEXT(tool, 256) BYTES(digest, 32) BYTES(secret, 256)) /* as person_accept */

@@ -30,11 +30,12 @@
 #include "base/log.h"
 #include "child/child.h"
 #include "confine/landlock_abi.h"
+#include "store/backup.h"
 #include "store/database.h"
 #include "store/person.h"
 #include "store/statements.h"
 
-enum { BATCH_MAX = 256, VALUES_ARENA_MAX = 64 * 1024 * 1024 };
+enum { BATCH_MAX = 256, BACKUP_PAGES = 64, /* of 4 KiB, between two looks at what else there is to do */ VALUES_ARENA_MAX = 64 * 1024 * 1024 };
 
 /* One answer that waits for the commit. */
 struct owed {
@@ -55,7 +56,12 @@ struct store {
 	struct owed owed[BATCH_MAX]; /* of the transaction that is open */
 	size_t owed_count;
 	bool failed, committing;
+	struct backup *backup; /* under way */
+	struct event *backup_step;
+	uint64_t backup_request;
 };
+
+static const char backup_name[] = "backup.db";
 
 /* ---- the transaction ---- */
 
@@ -188,6 +194,75 @@ static void on_run(struct store *s, struct channel *from, const struct msg_store
 		on_bad_disk(s, r);
 }
 
+/* ---- a backup: some pages in each round of the loop, never in the middle of a transaction ---- */
+
+static void backup_failed(struct store *s, uint64_t request, const char *why)
+{
+	struct msg_store_failed m = { .request = request, .why = slice_str(why) };
+
+	if (s->console)
+		channel_send(s->console, MSG_store_failed, &m);
+}
+
+static void backup_end(struct store *s)
+{
+	backup_free(s->backup);
+	s->backup = NULL;
+	event_del(s->backup_step);
+}
+
+/* The copy goes as a descriptor and loses its name, so that nothing is ever left here to clear away. */
+static void backup_hand_over(struct store *s)
+{
+	cleanup_fd int copy = open(backup_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct msg_store_copied m = { .request = s->backup_request, .copy = copy };
+
+	unlink(backup_name);
+	if (copy < 0)
+		backup_failed(s, s->backup_request, "the copy of the store cannot be opened");
+	else if (s->console)
+		channel_send(s->console, MSG_store_copied, &m);
+}
+
+static void on_backup_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct store *s = arg;
+	char why[BACKUP_WHY];
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = s->console ? backup_step(s->backup, BACKUP_PAGES, why) : 0;
+	if (r > 0) {
+		event_add(s->backup_step, &(struct timeval){ 0 });
+		return;
+	}
+	backup_end(s);
+	if (!s->console)
+		unlink(backup_name); /* nobody waits for it any more */
+	else if (r < 0)
+		backup_failed(s, s->backup_request, why);
+	else
+		backup_hand_over(s);
+}
+
+static void on_backup(struct store *s, uint64_t request)
+{
+	char why[BACKUP_WHY];
+
+	if (s->backup) {
+		backup_failed(s, request, "a backup is under way already");
+		return;
+	}
+	if (backup_begin(s->db, backup_name, &s->backup, why) < 0) {
+		s->backup = NULL;
+		backup_failed(s, request, why);
+		return;
+	}
+	s->backup_request = request;
+	event_add(s->backup_step, &(struct timeval){ 0 });
+}
+
 static void on_person_answer(void *ctx, uint64_t request, enum person_verdict verdict, uint64_t wait_ms)
 {
 	struct store *s = ctx;
@@ -203,6 +278,8 @@ static void on_peer(void *ctx, struct channel *channel, struct message *m)
 
 	if (m->type == MSG_store_run)
 		on_run(s, channel, &m->store_run);
+	else if (m->type == MSG_store_backup)
+		on_backup(s, m->store_backup.request);
 	else if (m->type == MSG_person_check)
 		person_check(s->person, m->person_check.request, m->person_check.secret);
 	else if (m->type == MSG_person_set)
@@ -274,10 +351,12 @@ static int open_store(struct store *s)
 		log_error("the statement %s cannot be prepared: %s", name, sqlite3_errmsg(s->db));
 		return -EIO;
 	}
+	unlink(backup_name); /* of a store that was killed */
 	person.db = s->db;
 	s->person = person_new(&person);
 	s->commit = evtimer_new(s->child.loop, on_commit, s);
-	return s->person && s->commit ? 0 : -ENOMEM;
+	s->backup_step = evtimer_new(s->child.loop, on_backup_step, s);
+	return s->person && s->commit && s->backup_step ? 0 : -ENOMEM;
 }
 
 static void close_store(struct store *s)
@@ -286,6 +365,7 @@ static void close_store(struct store *s)
 		commit(s);
 	if (s->judge)
 		channel_flush(s->judge);
+	backup_free(s->backup);
 	person_free(s->person);
 	statements_finalize(&s->statements);
 	database_close(s->db);
