@@ -26,7 +26,7 @@
 #include "child/child.h"
 #include "ipc/statements.h"
 
-enum { CLIENTS_MAX = 512, NEWS_QUEUE_MAX = 256 * 1024 };
+enum { CLIENTS_MAX = 512, NEWS_QUEUE_MAX = 256 * 1024, OVERFLOW_UID = 65534 /* user_namespaces(7) */ };
 
 /* One connected `bawn` command. */
 struct client {
@@ -231,6 +231,17 @@ static void on_client_broken(void *ctx, struct channel *channel, const char *why
 	client_free(ctx);
 }
 
+/*
+ * The family's own user, and root. In an ordinary user's family this process has a user namespace that knows that user alone, and to which everybody else
+ * is the overflow user; but who comes from outside of it has entered a folder, and opened a socket, that are closed to all but their owner, and that is root.
+ */
+static bool may_connect(const struct console *console, struct ucred *peer)
+{
+	if (console->uid != 0 && peer->uid == OVERFLOW_UID && console->uid != OVERFLOW_UID)
+		peer->uid = 0;
+	return peer->uid == console->uid || peer->uid == 0;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct channel_ops ops = { on_client, on_client_broken };
@@ -243,7 +254,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (accepted < 0)
 		return;
-	if (getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || (peer.uid != console->uid && peer.uid != 0)) {
+	if (getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || !may_connect(console, &peer)) {
 		log_warning("a connection by user %u is closed: only the family's own user may connect", (unsigned)peer.uid);
 		close(accepted);
 		return;

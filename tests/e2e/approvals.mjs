@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {houseTest} from './lib/check.mjs';
-import {assertGranted, assertRefused, bawn, ownServer} from './lib/house.mjs';
+import {assertGranted, assertRefused, bawn, eventually, isRoot, ownServer} from './lib/house.mjs';
 import {atTerminal, setPin, withPin} from './lib/person.mjs';
 
 const pin = '274 trees';
@@ -261,4 +261,53 @@ houseTest('watch prints what waits, and then each change', policy(), async (hous
 	await house.ok(['shutdown']);
 	assert.equal(await closed, 1);
 	assert.match(complaints, /^bawn: the family has ended\n$/);
+});
+
+/** Python's, because Node.js 18 has none. */
+function sql(file, ...statements) {
+	const script = 'import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n[db.execute(one) for one in sys.argv[2:]]\ndb.commit()';
+	const done = spawnSync('python3', ['-c', script, file, ...statements], {encoding: 'utf8'});
+	assert.equal(done.status, 0, done.stderr);
+}
+
+houseTest('a record that was altered in its file is not shown and not decided', policy(), async (house) => {
+	const client = await begin(house);
+	const [id, whole] = [await ask(client, 'pay 10'), await ask(client, 'other')];
+	const {state} = await house.status();
+	await house.ok(['shutdown']);
+	sql(`${state}/store/store.db`, 'DROP TRIGGER approvals_fixed', `UPDATE approvals SET arguments = '{"text":"pay 11"}' WHERE id = '${id}'`,
+		"CREATE TRIGGER approvals_fixed BEFORE UPDATE OF id, digest, subject, agent, session, uid, server, tool, pin, effect, rule, rule_digest,"
+		+ " arguments, created, expires, asked, why ON approvals BEGIN SELECT RAISE(ABORT, 'what was asked does not change'); END");
+	await house.serve();
+	await assertSays(house, ['approvals', 'show', id], 1, /damaged/);
+	const done = await atTerminal(house, ['approvals', 'approve', id]);
+	assert.deepEqual([done.code, done.waiting], [1, null]);
+	assert.match(done.output, /damaged/);
+	assert.match((await house.ok(['approvals', 'show', whole])).stdout, /waits for a decision/);
+});
+
+houseTest('a decision by another user than the agent\'s is not marked', policy(), async (house, t) => {
+	if (!isRoot)
+		return t.skip('only root can be two users');
+	const as = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups'];
+	if (spawnSync(as[0], [...as.slice(1), bawn, '--version']).status !== 0)
+		return t.skip('another user may not run this bawn');
+	spawnSync('chown', ['-R', '12345:12345', house.root]);
+	await house.serve([], {command: [...as, bawn, 'serve']});
+	assert.equal((await setPin(house, pin)).code, 0);
+	// The agent's client, in the background, as the family's own user.
+	const client = spawn(as[0], [...as.slice(1), bawn, ...house.mcpArgs('dev', 'odd')], {env: house.env, cwd: house.path('home')});
+	t.after(() => client.kill());
+	const send = (message) => client.stdin.write(`${JSON.stringify({jsonrpc: '2.0', ...message})}\n`);
+	send({id: 1, method: 'initialize', params: {protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {name: 'x', version: '1'}}});
+	send({method: 'notifications/initialized'});
+	send({id: 2, method: 'tools/call', params: {name: 'anything', arguments: {text: 'x'}}});
+	const id = await eventually(async () => (await house.run(['approvals', 'list', '--json'])).stdout.match(/"id":"([0-9a-f]{20})"/)?.[1], 'the approval');
+	const done = await withPin(house, ['approvals', 'approve', id], pin);
+	assert.equal(done.code, 0, JSON.stringify(done));
+	assert.match(done.output, /run by user 12345\)/);
+	assert.doesNotMatch(done.output, /decided as the user/);
+	const shown = await house.json(['approvals', 'show', id]);
+	assert.deepEqual([shown.same_user, shown.uid, shown.decided_by], [false, 12345, 0]);
+	assert.equal((await house.status()).approvals.same_user, 0);
 });
