@@ -80,7 +80,7 @@ int approval_seal(const struct approval *a, struct approval_seal *ret_seal);
 int approval_read(const struct json *row, struct approval *ret_approval);
 
 /*
- * Appends the packed values of the statement approval_new, with id, digest and subject of the struct (from approval_seal) and the
- * most pending records that its agent may have. 0 or a buf error, or -EINVAL.
+ * The values of the statement approval_new, an array in `arena` that borrows the texts: with id, digest and subject of the struct (from
+ * approval_seal), and the most pending records that its agent may have. 0 or -ENOMEM.
  */
-int approval_write_new(struct buf *out, const struct approval *a);
+int approval_new_values(struct arena *arena, const struct approval *a, struct json *ret_values);

@@ -123,33 +123,37 @@ int approval_read(const struct json *row, struct approval *ret_approval)
 	return 0;
 }
 
-int approval_write_new(struct buf *out, const struct approval *a)
+int approval_new_values(struct arena *arena, const struct approval *a, struct json *ret_values)
 {
-	cleanup_arena struct arena digits = ARENA_INIT(4096);
-	struct json values[] = {
-	    json_text(a->id),
-	    json_text(a->digest),
-	    json_text(a->subject),
-	    json_text(a->agent),
-	    json_u64(&digits, a->session),
-	    json_u64(&digits, a->uid),
-	    json_text(a->server),
-	    json_text(a->tool),
-	    json_text(a->pin),
-	    json_text(a->effect),
-	    json_text(a->rule),
-	    json_text(a->rule_digest),
-	    json_text(a->arguments),
-	    json_u64(&digits, a->created),
-	    json_u64(&digits, a->expires),
-	    json_u64(&digits, a->asked),
-	    json_text(a->why),
-	    json_u64(&digits, APPROVAL_PENDING_MAX),
+	const struct json values[] = {
+		json_text(a->id),
+		json_text(a->digest),
+		json_text(a->subject),
+		json_text(a->agent),
+		json_u64(arena, a->session),
+		json_u64(arena, a->uid),
+		json_text(a->server),
+		json_text(a->tool),
+		json_text(a->pin),
+		json_text(a->effect),
+		json_text(a->rule),
+		json_text(a->rule_digest),
+		json_text(a->arguments),
+		json_u64(arena, a->created),
+		json_u64(arena, a->expires),
+		json_u64(arena, a->asked),
+		json_text(a->why),
+		json_u64(arena, APPROVAL_PENDING_MAX),
 	};
-	struct json row = {.type = JSON_ARRAY, .count = sizeof(values) / sizeof(values[0]), .items = values};
+	enum { COUNT = sizeof(values) / sizeof(values[0]) };
+	struct json *items = arena_array(arena, COUNT, sizeof(*items));
 
-	for (uint32_t i = 0; i < row.count; i++)
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < COUNT; i++)
 		if (values[i].type == JSON_NULL)
 			return -ENOMEM;
-	return json_pack(out, &row);
+	memcpy(items, values, sizeof(values));
+	*ret_values = (struct json){ .type = JSON_ARRAY, .count = COUNT, .items = items };
+	return 0;
 }

@@ -254,7 +254,7 @@ static void on_cancelled(struct gateway *g, const struct jsonrpc_message *m)
 void agent_on_refused(struct gateway *g, const struct msg_call_refused *m)
 {
 	cleanup_arena struct arena arena = ARENA_INIT(65536);
-	struct fields meta = FIELDS_INIT(&arena), block = FIELDS_INIT(&arena), f = FIELDS_INIT(&arena);
+	struct fields meta = FIELDS_INIT(&arena), approval = FIELDS_INIT(&arena), block = FIELDS_INIT(&arena), f = FIELDS_INIT(&arena);
 	struct pending *p = calls_find(g, m->call);
 	struct json text, content, result;
 	char *line;
@@ -272,6 +272,12 @@ void agent_on_refused(struct gateway *g, const struct msg_call_refused *m)
 	fields_text(&meta, "bawn/stage", m->stage);
 	if (m->retry_after_ms)
 		fields_u64(&meta, "bawn/retry_after_ms", m->retry_after_ms);
+	if (m->approval.len) {
+		fields_text(&approval, "id", m->approval);
+		fields_text(&approval, "expires", m->expires);
+		fields_text(&approval, "sees", m->sees);
+		fields_json(&meta, "bawn/approval", fields_object(&approval));
+	}
 	fields_text(&block, "type", SLICE("text"));
 	fields_text(&block, "text", slice_str(line ? line : "refused"));
 	text = fields_object(&block);

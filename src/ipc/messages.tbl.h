@@ -62,7 +62,8 @@ MESSAGE(call_malformed, GATEWAY, JUDGE, SERVING, MANY,
 MESSAGE(call_cancel, GATEWAY, JUDGE, SERVING, MANY, U64(call) TEXT(reason, 256))
 MESSAGE(call_running, JUDGE, GATEWAY, SERVING, MANY, U64(call) U64(entry))
 MESSAGE(call_refused, JUDGE, GATEWAY, SERVING, MANY,
-	U64(call) U64(entry) TEXT(code, 32) TEXT(stage, 32) TEXT(why, 512) U64(retry_after_ms))
+	U64(call) U64(entry) TEXT(code, 32) TEXT(stage, 32) TEXT(why, 768) U64(retry_after_ms)
+	TEXT(approval, 32) TEXT(expires, 32) TEXT(sees, 2048)) /* of the approval that it waits for, when it does: id, time (RFC 3339), what a person sees */
 MESSAGE(call_outcome, GATEWAY, JUDGE, SERVING, MANY,
 	U64(call) TEXT(outcome, 32) U64(bytes) BYTES(digest, 32) TEXT(what, 256)) /* digest: SHA-256 of the canonical result */
 MESSAGE(agent_fault, GATEWAY, JUDGE, SERVING, MANY, TEXT(what, 256))

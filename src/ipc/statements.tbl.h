@@ -11,9 +11,9 @@
 
 /* ---- approvals: pending -> approved | rejected | expired | withdrawn; approved -> consumed | expired | withdrawn ---- */
 
-/* The newest record for one subject. */
+/* The newest record for one subject: the last that was made, whatever the clock said. */
 STATEMENT(approval_find, JUDGE, "t", "tttiTiiI",
-	"SELECT id, state, pin, expires, reason, told, created, intent FROM approvals WHERE subject = ?1 ORDER BY created DESC, rowid DESC LIMIT 1")
+	"SELECT id, state, pin, expires, reason, told, created, intent FROM approvals WHERE subject = ?1 ORDER BY rowid DESC LIMIT 1")
 /* A new, pending record; no row is made when the agent (4) has as many pending ones as ?18 says. */
 STATEMENT(approval_new, JUDGE, "ttttiitttttttiiIti", "",
 	"INSERT INTO approvals (id, digest, subject, agent, session, uid, server, tool, pin, effect, rule, rule_digest, arguments, created, expires, asked,"
@@ -45,6 +45,15 @@ STATEMENT(approval_rules, JUDGE, "", "tt", "SELECT DISTINCT agent, rule_digest F
 STATEMENT(approval_withdraw_rule, JUDGE, "ttit", "t",
 	"UPDATE approvals SET state = 'withdrawn', ended = ?3, reason = ?4 WHERE agent = ?1 AND rule_digest = ?2 AND state IN ('pending', 'approved')"
 	" RETURNING id")
+/* How many records of an agent wait for a person. */
+STATEMENT(approval_waiting, JUDGE, "t", "i", "SELECT count(*) FROM approvals WHERE agent = ?1 AND state = 'pending'")
+/* What the live records stand on: rule and facts, of which tool and agent. */
+STATEMENT(approval_bases, JUDGE, "", "ttttt",
+	"SELECT DISTINCT agent, server, tool, effect, rule_digest FROM approvals WHERE state IN ('pending', 'approved')")
+/* The live records that stand on what is gone: agent, server, tool, effect, rule digest, now, reason. */
+STATEMENT(approval_withdraw_base, JUDGE, "tttttit", "t",
+	"UPDATE approvals SET state = 'withdrawn', ended = ?6, reason = ?7 WHERE agent = ?1 AND server = ?2 AND tool = ?3 AND effect = ?4"
+	" AND rule_digest = ?5 AND state IN ('pending', 'approved') RETURNING id")
 /* The live records of a tool whose pin is another one now: server, tool, pin, now, reason. */
 STATEMENT(approval_withdraw_pin, JUDGE, "tttit", "t",
 	"UPDATE approvals SET state = 'withdrawn', ended = ?4, reason = ?5 WHERE server = ?1 AND tool = ?2 AND pin <> ?3"

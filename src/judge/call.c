@@ -7,12 +7,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "judge/approval.h"
 #include "judge/record.h"
 #include "judge/server.h"
 
 enum call_state {
 	CALL_WAITING,   /* granted; its server is not ready yet, so its arguments cannot be checked */
+	CALL_ASKING,    /* a person must have approved it; the store is asked */
 	CALL_RECORDING, /* decided; its entry is awaited */
+	CALL_USING,     /* its intent is on the record; its approval is being used up */
 	CALL_RUNNING,   /* the server has it */
 };
 
@@ -29,8 +32,12 @@ struct call {
 	size_t undecided;     /* bytes of the packed arguments, until it runs or ends */
 	struct buf packed;    /* the arguments as the gateway decoded them; only while waiting */
 	struct buf canonical; /* the arguments as they are recorded and sent */
-	struct policy_verdict verdict;
+	struct policy_verdict verdict; /* its code and stage are those of whatever stage refused */
+	char why[768];                 /* for the agent */
+	uint64_t retry_after_ms;       /* when waiting helps */
 	char rule[192];
+	char pin[TOOL_HEX + 1]; /* the tool's, when it was decided; only of a call that asks */
+	struct asking *asking; /* what the stage approval knows of it; NULL when nobody is asked */
 	uint64_t entry; /* of the intent */
 	uint64_t proposed_ns, running_ns;
 	struct event *timer;
@@ -67,6 +74,7 @@ static void call_free(struct call *c)
 	}
 	if (c->timer)
 		event_free(c->timer);
+	asking_free(c->asking);
 	buf_free(&c->packed);
 	buf_free(&c->canonical);
 	free(c);
@@ -118,12 +126,29 @@ static void describe(struct call *c, struct fields *f)
 
 /* ---- refusing ---- */
 
-static void answer_refused(struct call *c, uint64_t retry_after_ms)
+/* The record that the call is refused for, when it is one that a person has or will have to do with. */
+static const struct asking_answer *approval_of(const struct call *c)
+{
+	const struct asking_answer *answer = c->asking ? asking_answer(c->asking) : NULL;
+
+	return answer && answer->id[0] ? answer : NULL;
+}
+
+static void answer_refused(struct call *c)
 {
 	struct msg_call_refused m = { .call = c->id, .entry = c->entry, .code = slice_str(c->verdict.code),
-				      .stage = slice_str(c->verdict.stage), .why = slice_str(c->verdict.why),
-				      .retry_after_ms = retry_after_ms };
+				      .stage = slice_str(c->verdict.stage), .why = slice_str(c->why),
+				      .retry_after_ms = c->retry_after_ms };
+	const struct asking_answer *approval = approval_of(c);
+	char expires[32], sees[2048];
 
+	if (approval) {
+		text_time(approval->expires, expires);
+		asking_sees(c->asking, sees, sizeof(sees));
+		m.approval = slice_str(approval->id);
+		m.expires = slice_str(expires);
+		m.sees = slice_str(sees);
+	}
 	/* Also when it was cancelled: until then the gateway keeps it. */
 	if (c->session && c->session->gateway)
 		channel_send(c->session->gateway, MSG_call_refused, &m);
@@ -133,8 +158,9 @@ static void not_recorded(struct call *c, const char *why)
 {
 	c->verdict.code = "not_recorded";
 	c->verdict.stage = "record";
-	text_format(c->verdict.why, sizeof(c->verdict.why), "Nothing was done, because the record cannot be written (%s). Try again later.", why);
-	answer_refused(c, 1000);
+	text_format(c->why, sizeof(c->why), "Nothing was done, because the record cannot be written (%s). Try again later.", why);
+	c->retry_after_ms = 1000;
+	answer_refused(c);
 }
 
 static void on_refusal_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)
@@ -144,15 +170,17 @@ static void on_refusal_recorded(struct judge *judge, void *ctx, uint64_t entry, 
 	(void)judge;
 	c->entry = entry;
 	if (entry)
-		answer_refused(c, 0);
+		answer_refused(c);
 	else
 		not_recorded(c, why);
 	call_free(c);
 }
 
-/* Every refusal is on the record with its stage, code and rule, and with the arguments where they have a reading. */
+/* Every refusal is on the record with its stage, code and rule, and with the arguments where they have a reading and are not there already. */
 static void refuse(struct call *c)
 {
+	const struct asking_answer *approval = approval_of(c);
+	bool recorded = approval && approval->recorded;
 	cleanup_arena struct arena arena = ARENA_INIT(16384);
 	struct fields f = FIELDS_INIT(&arena);
 
@@ -163,8 +191,10 @@ static void refuse(struct call *c)
 	fields_text(&f, "code", slice_str(c->verdict.code));
 	fields_text(&f, "stage", slice_str(c->verdict.stage));
 	fields_text(&f, "rule", slice_str(c->rule));
-	fields_text(&f, "why", slice_str(c->verdict.why));
-	record_append(c->judge, "call.refused", &f, buf_slice(&c->canonical), false, on_refusal_recorded, c);
+	fields_text(&f, "why", slice_str(c->why));
+	if (approval)
+		fields_text(&f, "approval", slice_str(approval->id));
+	record_append(c->judge, "call.refused", &f, recorded ? (struct slice){ 0 } : buf_slice(&c->canonical), false, on_refusal_recorded, c);
 }
 
 static void refuse_as(struct call *c, const char *code, const char *stage, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -176,7 +206,7 @@ static void refuse_as(struct call *c, const char *code, const char *stage, const
 	c->verdict.code = code;
 	c->verdict.stage = stage;
 	va_start(args, format);
-	text_vformat(c->verdict.why, sizeof(c->verdict.why), format, args);
+	text_vformat(c->why, sizeof(c->why), format, args);
 	va_end(args);
 	refuse(c);
 }
@@ -235,16 +265,68 @@ static bool stage_arguments(struct call *c, struct slice packed, struct arena *a
 	return r == 0;
 }
 
-/* policy and approval: the rules' argument scopes; then, whether a person must be asked. */
+/* policy: the rules' argument scopes. */
 static bool stage_policy(struct call *c, const struct json *args)
 {
 	policy_decide(c->judge->policy, slice_str(c->agent), slice_str(c->server), slice_str(c->tool), args, &c->verdict);
+	memcpy(c->why, c->verdict.why, sizeof(c->verdict.why));
 	if (c->verdict.rule && c->verdict.rule[0])
 		snprintf(c->rule, sizeof(c->rule), "%s:%u", c->verdict.rule, c->verdict.line);
 	c->verdict.rule = NULL; /* it belongs to the policy, which may be replaced while the call lives */
-	if (c->verdict.decision == DECISION_ALLOW)
+	if (c->verdict.decision != DECISION_REFUSE)
 		return true;
 	refuse(c);
+	return false;
+}
+
+static void stage_record(struct call *c);
+
+/* The stage approval has its answer. */
+static void on_asked(struct judge *judge, void *ctx)
+{
+	struct call *c = ctx;
+	const struct asking_answer *answer = asking_answer(c->asking);
+
+	(void)judge;
+	if (answer->granted && !c->cancelled && c->session) {
+		stage_record(c);
+		return;
+	}
+	if (answer->granted) {
+		refuse_as(c, "cancelled", "approval", "The call was given up before it ran; its approval stands.");
+		return;
+	}
+	c->retry_after_ms = answer->retry_after_ms;
+	refuse_as(c, answer->code, "approval", "%s", answer->why);
+}
+
+/* approval: has a person approved exactly this? False: the answer comes later. */
+static bool stage_approval(struct call *c)
+{
+	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
+	struct approval act = {
+		.agent = slice_str(c->agent),
+		.session = c->session_id,
+		.uid = c->session->uid,
+		.server = slice_str(c->server),
+		.tool = slice_str(c->tool),
+		.effect = slice_str(policy_effect_name(c->verdict.effect)),
+		.rule = slice_str(c->rule),
+		.arguments = buf_slice(&c->canonical),
+		.why = slice_str(c->verdict.asks),
+	};
+
+	if (c->verdict.decision == DECISION_ALLOW)
+		return true;
+	c->state = CALL_ASKING;
+	memcpy(c->pin, tool->pin, sizeof(c->pin)); /* stage_arguments has seen that it is there */
+	act.pin = slice_str(c->pin);
+	c->asking = asking_new(c->judge, &act, c->verdict.rule_text, c->verdict.within_s);
+	c->verdict.rule_text = (struct slice){ 0 };
+	if (c->asking)
+		asking_begin(c->asking, on_asked, c);
+	else
+		refuse_as(c, "not_stored", "approval", "Nothing was done, because there is no memory for it now. Try again later.");
 	return false;
 }
 
@@ -261,6 +343,8 @@ static void stage_record(struct call *c)
 	fields_text(&f, "effect", slice_str(policy_effect_name(c->verdict.effect)));
 	fields_text(&f, "decision", SLICE("allow"));
 	fields_text(&f, "rule", slice_str(c->rule));
+	if (c->asking)
+		fields_text(&f, "approval", slice_str(asking_answer(c->asking)->id));
 	record_append(c->judge, "call.intent", &f, buf_slice(&c->canonical), c->verdict.effect != EFFECT_READ, on_intent_recorded, c);
 }
 
@@ -274,6 +358,8 @@ static void decide(struct call *c, struct slice packed)
 	if (!stage_arguments(c, packed, &arena, &args))
 		return;
 	if (!stage_policy(c, &args))
+		return;
+	if (!stage_approval(c))
 		return;
 	stage_record(c);
 }
@@ -305,9 +391,9 @@ static void fail(struct call *c, const char *why)
 {
 	c->verdict.code = "server_failed";
 	c->verdict.stage = "execute";
-	text_format(c->verdict.why, sizeof(c->verdict.why), "%s", why);
-	answer_refused(c, 0);
-	record_outcome(c, SLICE("server_failed"), 0, (struct slice){ 0 }, slice_str(c->verdict.why));
+	text_format(c->why, sizeof(c->why), "%s", why);
+	answer_refused(c);
+	record_outcome(c, SLICE("server_failed"), 0, (struct slice){ 0 }, slice_str(c->why));
 	call_free(c);
 }
 
@@ -316,34 +402,17 @@ static void end_cancelled(struct call *c, struct slice reason)
 {
 	c->verdict.code = "cancelled";
 	c->verdict.stage = "execute";
-	c->verdict.why[0] = '\0';
-	answer_refused(c, 0);
+	c->why[0] = '\0';
+	answer_refused(c);
 	record_outcome(c, SLICE("cancelled"), 0, (struct slice){ 0 }, reason);
 	call_free(c);
 }
 
 /* execute: the gateway is told before the server is, so that it knows the number when the answer comes. */
-static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)
+static void execute(struct call *c)
 {
-	struct call *c = ctx;
-	struct msg_call_running running = { .call = c->id, .entry = entry };
+	struct msg_call_running running = { .call = c->id, .entry = c->entry };
 
-	(void)judge;
-	c->entry = entry;
-	if (!entry) {
-		not_recorded(c, why);
-		call_free(c);
-		return;
-	}
-	if (c->cancelled) {
-		end_cancelled(c, (struct slice){ 0 });
-		return;
-	}
-	if (!c->session) {
-		record_outcome(c, SLICE("abandoned"), 0, (struct slice){ 0 }, (struct slice){ 0 });
-		call_free(c);
-		return;
-	}
 	c->state = CALL_RUNNING;
 	call_decided(c);
 	c->running_ns = clock_monotonic_ns();
@@ -356,6 +425,73 @@ static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, c
 		return;
 	}
 	buf_free(&c->canonical);
+}
+
+/* True when it was given up while somebody was asked for it: then it has ended. */
+static bool given_up(struct call *c)
+{
+	if (c->cancelled) {
+		end_cancelled(c, (struct slice){ 0 });
+		return true;
+	}
+	if (!c->session) {
+		record_outcome(c, SLICE("abandoned"), 0, (struct slice){ 0 }, (struct slice){ 0 });
+		call_free(c);
+		return true;
+	}
+	return false;
+}
+
+/* Its approval is used up, by this call and no other; or it is not, and then the call does not run. */
+static void on_used(struct judge *judge, void *ctx)
+{
+	struct call *c = ctx;
+	const struct asking_answer *answer = asking_answer(c->asking);
+
+	(void)judge;
+	if (answer->granted) {
+		if (!given_up(c))
+			execute(c);
+		return;
+	}
+	c->verdict.code = answer->code;
+	c->verdict.stage = "approval";
+	c->retry_after_ms = answer->retry_after_ms;
+	text_format(c->why, sizeof(c->why), "%s", answer->why);
+	answer_refused(c);
+	record_outcome(c, SLICE("not_run"), 0, (struct slice){ 0 }, slice_str(c->why));
+	call_free(c);
+}
+
+/* What a person approved is used up between the intent and the act: so nothing runs without, and a crash in between loses none. */
+static void use_approval(struct call *c)
+{
+	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
+
+	c->state = CALL_USING;
+	if (server_state(c->session->server) != SERVER_READY || !tool || !tool->schema)
+		fail(c, "The server is not running, or has the tool no more; nothing was done, and the approval stands.");
+	else
+		asking_use(c->asking, c->entry, slice_str(tool->pin), on_used, c);
+}
+
+static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)
+{
+	struct call *c = ctx;
+
+	(void)judge;
+	c->entry = entry;
+	if (!entry) {
+		not_recorded(c, why);
+		call_free(c);
+		return;
+	}
+	if (given_up(c))
+		return;
+	if (c->asking)
+		use_approval(c);
+	else
+		execute(c);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
@@ -373,7 +509,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 		fail(c, "The server did not answer in time; whether it acted is not known.");
 		server_probe(server);
 	}
-	/* While the entry is awaited there is nothing to give up: the audit process answers or ends. */
+	/* While log or store are awaited there is nothing to give up: each of them answers or ends. */
 }
 
 /* ---- from the gateway ---- */
@@ -426,8 +562,8 @@ void call_on_cancel(struct session *s, const struct msg_call_cancel *m)
 	if (!c)
 		return; /* it ended while the cancellation was under way */
 	c->cancelled = true;
-	if (c->state == CALL_RECORDING)
-		return; /* on_intent_recorded sees it */
+	if (c->state == CALL_ASKING || c->state == CALL_RECORDING || c->state == CALL_USING)
+		return; /* whoever was asked for it will answer, and then it is seen */
 	if (c->state == CALL_WAITING) {
 		refuse_as(c, "cancelled", "execute", "The agent cancelled the call before it ran.");
 		return;
@@ -497,7 +633,7 @@ void call_abandon_all(struct session *s, const char *why)
 		} else if (c->state == CALL_WAITING) {
 			call_free(c);
 		} else {
-			/* Its entry is under way; the callback finishes it without a session. */
+			/* Log or store have it in hand; the callback finishes it without a session. */
 			s->calls = c->next;
 			call_decided(c);
 			c->session = NULL;

@@ -14,6 +14,8 @@
 
 struct session;
 struct record_waiting;
+struct asking;
+struct deciding;
 struct stored_waiting;
 
 /* The token of one agent, as its hash. */
@@ -33,6 +35,10 @@ struct judge {
 	struct session *sessions;
 	struct record_waiting *waiting; /* appends whose entry number is awaited */
 	struct stored_waiting *stored_waiting; /* statements whose answer is awaited */
+	struct asking *askings, *askings_ready; /* calls in the stage approval; those of them whose turn has come */
+	bool askings_beginning;
+	struct deciding *decidings; /* what people are deciding */
+	struct event *sweep_timer;
 	uint64_t last_token, last_stored, last_sandbox;
 	bool stopping;
 	char layers[4096]; /* measured confinement, JSON */

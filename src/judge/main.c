@@ -4,7 +4,7 @@
  * The judge takes decoded calls from the gateways, decides them by the compiled policy, has each intent recorded by the audit process, and
  * only then writes the call, canonically and from its own copy, to the server. It is event-driven and single-threaded; all state hangs on
  * one struct judge. call.c is the call path, in the order of its stages; session.c says who is who; server.c keeps a session's server
- * alive; pen.c is the only writer to servers; tools.c takes in what a server says its tools are; record.c talks to the audit process,
+ * alive; approval.c is the stage approval, people.c what people decide; pen.c is the only writer to servers; tools.c takes in what a server says its tools are; record.c talks to the audit process,
  * stored.c to the store.
  *
  * Security
@@ -22,6 +22,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "judge/approval.h"
+#include "judge/people.h"
 #include "judge/record.h"
 #include "judge/server.h"
 #include "judge/session.h"
@@ -110,8 +112,10 @@ static void on_policy(struct judge *judge, const struct msg_policy *m)
 	result.problems = buf_slice(&lines);
 	channel_send(judge->init, MSG_policy_result, &result);
 	policy_problems_free(&problems);
-	if (r == 0)
+	if (r == 0) {
 		session_policy_changed(judge);
+		approval_review(judge);
+	}
 }
 
 /* ---- peers ---- */
@@ -164,6 +168,10 @@ static void on_console(void *ctx, struct channel *channel, struct message *m)
 
 	if (m->type == MSG_session_open) {
 		session_on_open(judge, &m->session_open);
+	} else if (m->type == MSG_person_decide) {
+		people_on_decide(judge, &m->person_decide);
+	} else if (m->type == MSG_person_secret) {
+		people_on_secret(judge, &m->person_secret);
 	} else if (m->type == MSG_status_ask) {
 		cleanup_buf struct buf json = BUF_INIT(1024 * 1024);
 		struct msg_status_part part = { .request = m->status_ask.request };
@@ -215,6 +223,7 @@ static void connect_peer(struct judge_process *p, struct msg_peer *m)
 		if (judge->store)
 			on_broken(judge, judge->store, NULL);
 		child_connect(&p->child, PROCESS_STORE, fd, &store, judge, &judge->store);
+		approval_review(judge);
 		break;
 	case PROCESS_LAUNCHER:
 		if (judge->launcher)
@@ -296,7 +305,7 @@ int judge_main(void)
 	p.judge.child = &p.child;
 	p.judge.loop = p.child.loop;
 	p.judge.init = p.child.init;
-	if (child_confine(&p.child, &plan) < 0)
+	if (approval_watch_time(&p.judge) < 0 || child_confine(&p.child, &plan) < 0)
 		return 1;
 	return child_run(&p.child);
 }

@@ -23,6 +23,7 @@ struct opening {
 	struct judge *judge;
 	uint64_t request;
 	char agent[65], server[65];
+	uint32_t uid;
 	int input, output, leash;
 	const char *code; /* NULL: granted */
 	char why[512];
@@ -124,6 +125,7 @@ static struct session *session_new(struct judge *judge, const struct opening *o,
 	s->judge = judge;
 	s->id = id;
 	memcpy(s->agent, o->agent, sizeof(s->agent));
+	s->uid = o->uid;
 	s->last_call = SERVER_ID_CALL_FIRST - 1;
 	s->server = server_new(s, o->server);
 	if (!s->server) {
@@ -183,7 +185,7 @@ void session_on_open(struct judge *judge, struct msg_session_open *m)
 
 	if (!o)
 		return;
-	*o = (struct opening){ .judge = judge, .request = m->request, .input = fd_take(&m->input), .output = fd_take(&m->output),
+	*o = (struct opening){ .judge = judge, .request = m->request, .uid = m->uid, .input = fd_take(&m->input), .output = fd_take(&m->output),
 			       .leash = fd_take(&m->leash) };
 	if (!judge->policy) {
 		/* A judge that has just begun; the client asks again. */

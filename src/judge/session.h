@@ -11,6 +11,7 @@ struct session {
 	struct judge *judge;
 	uint64_t id; /* the number of its session.open entry: unique for the log's life */
 	char agent[65];
+	uint32_t uid; /* the user that its client runs as */
 	struct channel *gateway; /* NULL until init has connected it */
 	struct channel *quiet;   /* to the gateway as well, for call_running: it wakes nobody */
 	struct server *server;

@@ -228,6 +228,7 @@ static void refuse(struct policy_verdict *v, const char *stage, const char *code
 	v->column = rule ? rule->column : 0;
 	v->within_s = 0;
 	v->rule_text = (struct slice){ 0 };
+	v->asks = "";
 }
 
 static void not_granted(struct policy_verdict *v, const struct rule *rule)
@@ -250,6 +251,7 @@ static void settle(struct policy_verdict *v, enum policy_decision decision, cons
 		return;
 	v->within_s = rule->within_s;
 	v->rule_text = rule->text;
+	v->asks = rule->list == LIST_ASK ? "a rule asks for a person" : "the tool is destructive, and its rule does not say `unattended`";
 	say(v, "%s", ask_why);
 }
 

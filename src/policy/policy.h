@@ -107,6 +107,7 @@ struct policy_verdict {
 	uint32_t line, column; /* of that rule, 0 for the default */
 	uint32_t within_s; /* for ASK: how long it may wait for a person and be used */
 	struct slice rule_text; /* for ASK: the rule's canonical text (below); owned by the policy */
+	const char *asks; /* for ASK: why it waits, for the person who decides; else "" */
 	char why[256]; /* one printable sentence for the agent: what to do instead; names no rule text and no other agent's rights */
 };
 

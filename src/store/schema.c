@@ -13,7 +13,7 @@
 	" state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'rejected', 'expired', 'withdrawn', 'consumed')),"           \
 	" decided INTEGER, decided_by INTEGER, same_user INTEGER, reason TEXT, ended INTEGER, intent INTEGER,"                     \
 	" told INTEGER NOT NULL DEFAULT 0) STRICT;"                                                                                \
-	"CREATE INDEX approvals_subject ON approvals (subject, created);"                                                         \
+	"CREATE INDEX approvals_subject ON approvals (subject);"                                                                  \
 	"CREATE UNIQUE INDEX approvals_live ON approvals (subject) WHERE state IN ('pending', 'approved');"                        \
 	"CREATE INDEX approvals_by_state ON approvals (state, expires) WHERE state IN ('pending', 'approved');"                    \
 	"CREATE INDEX approvals_waiting ON approvals (agent) WHERE state = 'pending';"                                             \

@@ -9,9 +9,9 @@ const cancelled = [];
 const answers = [];
 
 // Leaves a mark that lives longer than this process: how often it was started.
-const marks = '/work/starts';
+const startsFile = '/work/starts';
 try {
-	fs.appendFileSync(marks, `${process.pid}\n`);
+	fs.appendFileSync(startsFile, `${process.pid}\n`);
 } catch {
 	// Without a workspace there is nothing to count in.
 }
@@ -36,9 +36,16 @@ const tools = {
 		inputSchema: {type: 'object', properties: {text: {type: 'string'}}, required: ['text'], additionalProperties: false},
 		run: ({text: value}) => text(value),
 	},
+	/** What it did stays: each call is one line in the workspace. */
+	mark: {
+		run: (args) => {
+			fs.appendFileSync('/work/marks', JSON.stringify(args) + '\n');
+			return text('marked');
+		},
+	},
 	anything: {run: (args) => text(JSON.stringify(args))},
 	integers: {inputSchema: {type: 'object', additionalProperties: {type: 'integer'}}, run: (args) => text(JSON.stringify(args))},
-	starts: {run: () => text(fs.readFileSync(marks, 'utf8').trim().split('\n').length.toString())},
+	starts: {run: () => text(fs.readFileSync(startsFile, 'utf8').trim().split('\n').length.toString())},
 	rendezvous: {
 		inputSchema: {type: 'object', properties: {name: {type: 'string'}, size: {type: 'integer'}}, required: ['name', 'size']},
 		run: rendezvous,

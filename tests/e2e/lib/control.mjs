@@ -1,0 +1,70 @@
+// A person without a terminal: questions over the control socket, one after the other (control.c). What a person at a terminal sees is in person.mjs.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import {spawn} from 'node:child_process';
+import readline from 'node:readline';
+import {bawn} from './house.mjs';
+
+const program = path.join(path.dirname(bawn), 'tests/e2e/e2e-control');
+
+export class Control {
+	#waiting = [];
+
+	/** Connects to the family of this house. */
+	static async connect(house) {
+		const folder = house.path('run/bawn');
+		const [family] = fs.readdirSync(folder).filter((name) => fs.existsSync(path.join(folder, name, 'control.sock')));
+		return new Control(path.join(folder, family));
+	}
+
+	constructor(folder) {
+		// From within its folder: a path may be longer than a socket's address.
+		this.child = spawn(program, ['control.sock'], {cwd: folder, stdio: ['pipe', 'pipe', 'inherit']});
+		this.child.stdin.on('error', () => {});
+		this.news = [];
+		this.ended = new Promise((resolve) => this.child.once('exit', resolve));
+		readline.createInterface({input: this.child.stdout}).on('line', (line) => this.#take(line));
+		this.child.once('close', () => this.#waiting.splice(0).forEach(({reject}) => reject(new Error('the connection ended'))));
+	}
+
+	#take(line) {
+		const [kind, ...words] = line.split('\t');
+		if (kind === 'news') {
+			this.news.push({id: words[0], state: words[1]});
+			return;
+		}
+		const [status, code, entry, ...text] = words;
+		this.#waiting.shift().resolve({status: Number(status), code, entry: Number(entry), text: text.join('\t')});
+	}
+
+	#ask(...words) {
+		return new Promise((resolve, reject) => {
+			this.#waiting.push({resolve, reject});
+			this.child.stdin.write(words.join('\t') + '\n');
+		});
+	}
+
+	approve(id, pin) {
+		return this.#ask('approve', id, pin);
+	}
+
+	reject(id, pin, reason = '') {
+		return this.#ask('reject', id, pin, reason);
+	}
+
+	setPin(pin, old = '') {
+		return this.#ask('pin', old, pin);
+	}
+
+	/** From now on `news` is filled. */
+	watch() {
+		this.child.stdin.write('watch\n');
+	}
+
+	async close() {
+		this.child.stdin.end();
+		this.child.kill();
+		await this.ended;
+	}
+}
