@@ -7,8 +7,8 @@ import {House, ownServer} from './house.mjs';
 const limit = 60000;
 
 /** A test with a family of its own. `policy` is an object, or makes one from the house (which has the folders by then). */
-export function houseTest(name, policy, body) {
-	test(name, {timeout: limit}, async (t) => {
+export function houseTest(name, policy, body, {limit: timeout = limit} = {}) {
+	test(name, {timeout}, async (t) => {
 		const house = new House();
 		try {
 			if (policy !== undefined)
