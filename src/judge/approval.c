@@ -182,7 +182,6 @@ static void on_asked(struct judge *judge, void *ctx, uint64_t entry, const char 
 {
 	struct asking *a = ctx;
 	cleanup_arena struct arena arena = ARENA_INIT(16384);
-	cleanup_buf struct buf packed = BUF_INIT(message_rule(MSG_store_run)->max);
 	struct json values;
 
 	if (!entry) {
