@@ -147,6 +147,16 @@ static int show_subject(struct show *show, const struct pin *pin)
 	return r == 0 && pin->tool.len ? show_name(show, pin->tool) : r;
 }
 
+/* On a line of its own, so that it need not be folded. */
+static int show_why(struct show *show, const struct row *row, unsigned indent)
+{
+	int r = row->why.len ? show_begin(show, indent) : 0;
+
+	if (r == 0 && row->why.len)
+		r = show_text(show, row->why);
+	return r == 0 && row->why.len ? show_end(show) : r;
+}
+
 static int show_line(struct show *show, const struct pin *pin)
 {
 	const struct row *row = pin->offered.there ? &pin->offered : &pin->accepted;
@@ -159,14 +169,12 @@ static int show_line(struct show *show, const struct pin *pin)
 		r = show_words(show, begin);
 	if (r == 0)
 		r = show_subject(show, pin);
-	if (r == 0 && row->why.len)
-		r = show_words(show, ": ");
-	if (r == 0 && row->why.len)
-		r = show_text(show, row->why);
-	return r == 0 ? show_end(show) : r;
+	if (r == 0)
+		r = show_end(show);
+	return r == 0 ? show_why(show, row, 10) : r;
 }
 
-/* "server.tool: changed since TIME: why" */
+/* "server.tool: changed since TIME" */
 static int show_title(struct show *show, const struct pin *pin)
 {
 	const struct row *row = pin->offered.there ? &pin->offered : &pin->accepted;
@@ -183,11 +191,9 @@ static int show_title(struct show *show, const struct pin *pin)
 		r = show_subject(show, pin);
 	if (r == 0)
 		r = show_text(show, slice_str(words));
-	if (r == 0 && row->why.len)
-		r = show_words(show, ": ");
-	if (r == 0 && row->why.len)
-		r = show_text(show, row->why);
-	return r == 0 ? show_end(show) : r;
+	if (r == 0)
+		r = show_end(show);
+	return r == 0 ? show_why(show, row, 2) : r;
 }
 
 static int show_note(struct show *show, const char *words)
@@ -212,7 +218,10 @@ static int show_pin(struct show *show, const struct place *place, const struct p
 {
 	cleanup_arena struct arena arena = ARENA_INIT(ARENA_MOST);
 	struct json accepted, offered;
-	int r = CLI_OK, shown = show_title(show, pin);
+	int r = CLI_OK, shown = show->out->len ? buf_add_char(show->out, '\n') : 0;
+
+	if (shown == 0)
+		shown = show_title(show, pin);
 
 	if (pin->accepted.there)
 		r = read_definition(place, pin, "accepted", &arena, &accepted);

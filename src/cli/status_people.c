@@ -9,6 +9,7 @@
 #include "parse/fields.h"
 
 enum { COUNT_PENDING, COUNT_APPROVED, COUNT_SAME_USER };         /* columns of approval_counts */
+enum { COUNT_ACCEPTED, COUNT_OFFERED };                          /* of pin_counts */
 enum { PERSON_SET_AT, PERSON_SET_BY, PERSON_FAILURES, PERSON_LOCKED_UNTIL }; /* of person_state */
 
 static int add_object(struct buf *members, const char *name, struct fields *f)
@@ -55,10 +56,25 @@ static int add_pin(const struct place *place, struct buf *members)
 	return add_object(members, "pin", &f);
 }
 
+static int add_pins(const struct place *place, struct buf *members)
+{
+	cleanup_rows struct rows rows = { .list = { .type = JSON_ARRAY } };
+	cleanup_arena struct arena arena = ARENA_INIT(65536);
+	struct fields f = FIELDS_INIT(&arena);
+
+	if (rows_try(place, STATEMENT_pin_counts, NULL, 0, &rows) != CLI_OK || rows.list.count != 1)
+		return 0;
+	fields_u64(&f, "accepted", rows_u64(&rows, 0, COUNT_ACCEPTED));
+	fields_u64(&f, "offered", rows_u64(&rows, 0, COUNT_OFFERED));
+	return add_object(members, "pins", &f);
+}
+
 int status_people_add(const struct place *place, struct buf *members)
 {
 	int r = add_counts(place, members);
 
+	if (r == 0)
+		r = add_pins(place, members);
 	return r == 0 ? add_pin(place, members) : r;
 }
 
@@ -72,10 +88,11 @@ static uint64_t number(const struct json *object, const char *name)
 	return v && json_int64(v, &n) == 0 && n > 0 ? (uint64_t)n : 0;
 }
 
-/* Of a time: to the second. */
-static int seconds(struct slice time)
+/* To the second, as people write it. */
+static void print_time(struct slice time)
 {
-	return (int)(time.len < 19 ? time.len : 19);
+	if (time.len > 19)
+		printf("%.10s %.8sZ", time.ptr, time.ptr + 11);
 }
 
 static void print_counts(const struct json *counts)
@@ -97,20 +114,27 @@ static void print_pin(const struct json *pin)
 		printf("PIN       NOT SET: `bawn approvals pin` sets it\n");
 		return;
 	}
-	printf("PIN       set %.*sZ by %s", seconds(at->text), at->text.ptr, user);
+	printf("PIN       set ");
+	print_time(at->text);
+	printf(" by %s", user);
 	if (number(pin, "failures"))
 		printf(", WRONG %" PRIu64 " TIMES IN A ROW", number(pin, "failures"));
-	if (until)
-		printf(", LOCKED UNTIL %.*sZ", seconds(until->text), until->text.ptr);
+	if (until) {
+		printf(", LOCKED UNTIL ");
+		print_time(until->text);
+	}
 	printf("\n");
 }
 
 void status_people_print(const struct json *status)
 {
 	const struct json *counts = json_get_type(status, SLICE("approvals"), JSON_OBJECT), *pin = json_get_type(status, SLICE("pin"), JSON_OBJECT);
+	uint64_t offered = number(json_get_type(status, SLICE("pins"), JSON_OBJECT), "offered");
 
 	if (counts)
 		print_counts(counts);
+	if (offered)
+		printf("pins      %" PRIu64 " WITHHELD: `bawn pins list`\n", offered);
 	if (pin)
 		print_pin(pin);
 }

@@ -1,10 +1,10 @@
-/* What status says of people's side: how many calls wait for them, and how the PIN stands. */
+/* What status says of people's side: how many calls wait for them, what of the servers does, and how the PIN stands. */
 #pragma once
 
 #include "cli/place.h"
 #include "parse/json.h"
 
-/* Appends ,"approvals":{...},"pin":{...} as far as the store answers; what it does not say is left out. 0 or a buf error. */
+/* Appends ,"approvals":{...},"pins":{...},"pin":{...} as far as the store answers; what it does not say is left out. 0 or a buf error. */
 int status_people_add(const struct place *place, struct buf *members);
 
 /* Prints them from the whole status. */

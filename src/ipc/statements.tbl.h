@@ -95,6 +95,8 @@ STATEMENT(pin_forget, JUDGE, "ttt", "", "DELETE FROM pins WHERE server = ?1 AND 
 STATEMENT(pin_list, CONSOLE, "tttti", "ttttTiIi",
 	"SELECT server, tool, state, digest, why, since, by_uid, length(definition) FROM pins WHERE (?1 = '' OR server = ?1)"
 	" AND (server, tool, state) > (?2, ?3, ?4) ORDER BY server, tool, state LIMIT ?5")
+/* For status: how many are accepted, how many wait to be. */
+STATEMENT(pin_counts, CONSOLE, "", "ii", "SELECT count(*) FILTER (WHERE state = 'accepted'), count(*) FILTER (WHERE state = 'offered') FROM pins")
 /* One row with its definition: server, tool, state. */
 STATEMENT(pin_get, JUDGE | CONSOLE, "ttt", "tttttTiI",
 	"SELECT server, tool, state, digest, definition, why, since, by_uid FROM pins WHERE server = ?1 AND tool = ?2 AND state = ?3")
