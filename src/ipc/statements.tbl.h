@@ -84,11 +84,27 @@ STATEMENT(pin_offered, JUDGE, "t", "tt", "SELECT tool, digest FROM pins WHERE se
 /* Puts a row: server, tool, state, digest, definition (canonical JSON), why, now, uid or null. */
 STATEMENT(pin_put, JUDGE, "tttttTiI", "",
 	"INSERT OR REPLACE INTO pins (server, tool, state, digest, definition, why, since, by_uid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
-/* What is offered becomes what is accepted, when it is still that: server, tool, digest, now, uid. */
-STATEMENT(pin_accept, JUDGE, "tttii", "",
+/* What is stored of one server. */
+STATEMENT(pin_rows, JUDGE, "t", "ttt", "SELECT tool, state, digest FROM pins WHERE server = ?1 ORDER BY tool, state")
+/*
+ * What is offered of one tool becomes what is accepted, when it is still that: server, tool, digest, now, uid, reason. The live approvals of that tool
+ * were for what it was before and are withdrawn; which those are. (`now` tells this run's rows from others.)
+ */
+STATEMENT(pin_accept, JUDGE, "tttiit", "t",
 	"INSERT OR REPLACE INTO pins (server, tool, state, digest, definition, why, since, by_uid)"
 	" SELECT server, tool, 'accepted', digest, definition, NULL, ?4, ?5 FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'offered' AND digest = ?3;"
-	"DELETE FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'offered' AND digest = ?3")
+	"DELETE FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'offered' AND digest = ?3;"
+	"UPDATE approvals SET state = 'withdrawn', ended = ?4, reason = ?6 WHERE server = ?1 AND tool = ?2 AND state IN ('pending', 'approved')"
+	" AND EXISTS (SELECT 1 FROM pins WHERE server = ?1 AND tool = ?2 AND state = 'accepted' AND digest = ?3 AND since = ?4) RETURNING id")
+/* The same for all that is offered of a server: server, the rows of pin_offered as canonical JSON, now, uid, reason. New code makes every tool another one. */
+STATEMENT(pin_accept_all, JUDGE, "ttiit", "t",
+	"INSERT OR REPLACE INTO pins (server, tool, state, digest, definition, why, since, by_uid)"
+	" SELECT server, tool, 'accepted', digest, definition, NULL, ?3, ?4 FROM pins WHERE server = ?1 AND state = 'offered' AND ?2 ="
+	" (SELECT json_group_array(json_array(tool, digest)) FROM (SELECT tool, digest FROM pins WHERE server = ?1 AND state = 'offered' ORDER BY tool));"
+	"DELETE FROM pins WHERE server = ?1 AND state = 'offered' AND (tool, digest) IN"
+	" (SELECT tool, digest FROM pins WHERE server = ?1 AND state = 'accepted' AND since = ?3);"
+	"UPDATE approvals SET state = 'withdrawn', ended = ?3, reason = ?5 WHERE server = ?1 AND state IN ('pending', 'approved') AND EXISTS"
+	" (SELECT 1 FROM pins WHERE server = ?1 AND state = 'accepted' AND since = ?3 AND tool IN (approvals.tool, '')) RETURNING id")
 /* A row is not needed any more: server, tool, state. */
 STATEMENT(pin_forget, JUDGE, "ttt", "", "DELETE FROM pins WHERE server = ?1 AND tool = ?2 AND state = ?3")
 /* For people: all rows, or those of server ?1, without the definitions; after (?2, ?3, ?4), at most ?5. */

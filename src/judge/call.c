@@ -10,6 +10,7 @@
 #include "judge/approval.h"
 #include "judge/record.h"
 #include "judge/server.h"
+#include "judge/tools.h"
 
 enum call_state {
 	CALL_WAITING,   /* granted; its server is not ready yet, so its arguments cannot be checked */
@@ -235,6 +236,25 @@ static bool stage_grant(struct call *c)
 	return true;
 }
 
+/*
+ * A tool that is withheld because of its pin. Its agent is told so when it could have called it before, or when nothing is known of any tool; a new or
+ * a renamed one, and one whose name looks like another's, do not exist for it.
+ */
+static bool stage_pin(struct call *c, const struct tool *tool)
+{
+	if (tool_usable(tool))
+		return true;
+	if (server_unchecked(c->session->server))
+		refuse_as(c, "server_failed", "policy", "What was accepted of this server is not known now; nothing was done. Try again later.");
+	else if (tool && tool->known && tool->state == TOOL_CODE)
+		refuse_as(c, "changed_tool", "policy", "The program behind this tool is not the one that was accepted; a person has to look at it first.");
+	else if (tool && tool->known && tool->state == TOOL_CHANGED)
+		refuse_as(c, "changed_tool", "policy", "This tool is not as it was when it was accepted; a person has to look at it first.");
+	else
+		refuse_grant(c);
+	return false;
+}
+
 /* arguments: one unambiguous JSON object, valid against the tool's own schema. Fills c->canonical. */
 static bool stage_arguments(struct call *c, struct slice packed, struct arena *arena, struct json *args)
 {
@@ -242,10 +262,8 @@ static bool stage_arguments(struct call *c, struct slice packed, struct arena *a
 	struct schema_fault fault;
 	int r;
 
-	if (!tool || !tool->schema) {
-		refuse_grant(c);
+	if (!stage_pin(c, tool))
 		return false;
-	}
 	if (json_unpack(arena, packed, &json_limits_default, args) < 0 || args->type != JSON_OBJECT) {
 		/* The gateway packs what it parsed; anything else did not come from a sound gateway. */
 		session_violation(c->session, "the gateway sent malformed arguments");
@@ -469,7 +487,7 @@ static void use_approval(struct call *c)
 	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
 
 	c->state = CALL_USING;
-	if (server_state(c->session->server) != SERVER_READY || !tool || !tool->schema)
+	if (server_state(c->session->server) != SERVER_READY || !tool_usable(tool))
 		fail(c, "The server is not running, or has the tool no more; nothing was done, and the approval stands.");
 	else
 		asking_use(c->asking, c->entry, slice_str(tool->pin), on_used, c);

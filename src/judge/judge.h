@@ -17,6 +17,7 @@ struct record_waiting;
 struct asking;
 struct deciding;
 struct stored_waiting;
+struct pins;
 
 /* The token of one agent, as its hash. */
 struct agent_token {
@@ -39,6 +40,8 @@ struct judge {
 	bool askings_beginning;
 	struct deciding *decidings; /* what people are deciding */
 	struct event *sweep_timer;
+	struct pins *pins; /* of each server that was seen */
+	uint64_t pins_round;
 	uint64_t last_token, last_stored, last_sandbox;
 	bool stopping;
 	char layers[4096]; /* measured confinement, JSON */

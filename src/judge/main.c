@@ -24,6 +24,7 @@
 #include "base/text.h"
 #include "judge/approval.h"
 #include "judge/people.h"
+#include "judge/pins.h"
 #include "judge/record.h"
 #include "judge/server.h"
 #include "judge/session.h"
@@ -172,6 +173,8 @@ static void on_console(void *ctx, struct channel *channel, struct message *m)
 		people_on_decide(judge, &m->person_decide);
 	} else if (m->type == MSG_person_secret) {
 		people_on_secret(judge, &m->person_secret);
+	} else if (m->type == MSG_person_accept) {
+		pins_on_accept(judge, &m->person_accept);
 	} else if (m->type == MSG_status_ask) {
 		cleanup_buf struct buf json = BUF_INIT(1024 * 1024);
 		struct msg_status_part part = { .request = m->status_ask.request };
@@ -224,6 +227,7 @@ static void connect_peer(struct judge_process *p, struct msg_peer *m)
 			on_broken(judge, judge->store, NULL);
 		child_connect(&p->child, PROCESS_STORE, fd, &store, judge, &judge->store);
 		approval_review(judge);
+		pins_on_store(judge);
 		break;
 	case PROCESS_LAUNCHER:
 		if (judge->launcher)

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "judge/call.h"
 #include "judge/pen.h"
+#include "judge/pins.h"
 #include "judge/record.h"
 #include "judge/tools.h"
 
@@ -20,6 +21,7 @@ enum {
 	STABLE_NS_LOG2 = 35, /* a run longer than about 34 s ends the back-off */
 	PAGES_MAX = 64,
 	SILENT_MS = 500,
+	PINS_MS = 3000, /* for what was accepted to become known */
 	RELIST_FIRST_MS = 100, /* between two listings, doubled with each */
 	RELIST_MOST_MS = 60000,
 	SLICE_NS = 2000000, /* of compiling at a time; others then get REST times as long */
@@ -40,6 +42,8 @@ struct server {
 	struct pen *pen;
 	int output; /* the reading end, until the gateway has it */
 	struct tools *tools, *incoming;
+	bool checking; /* incoming is complete and waits for what was accepted of it to be known */
+	uint64_t pins_seen;
 	unsigned pages;
 	uint32_t list_id; /* the last tools/list */
 	bool list_awaited; /* its answer is */
@@ -124,6 +128,11 @@ const struct tool *server_tool(const struct server *s, struct slice name)
 	return s->tools ? tools_find(s->tools, name) : NULL;
 }
 
+bool server_unchecked(const struct server *s)
+{
+	return s->tools && !s->tools->settled;
+}
+
 static void set_timer(struct server *s, uint32_t ms)
 {
 	event_add(s->timer, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 });
@@ -179,6 +188,7 @@ static void run_ended(struct server *s, const char *why, bool waiting)
 	fd_close(&s->output);
 	tools_free(s->incoming);
 	s->incoming = NULL;
+	s->checking = false;
 	if (s->session->gateway)
 		channel_send(s->session->gateway, MSG_server_gone, &gone);
 	if (s->ready_ns && (clock_monotonic_ns() - s->ready_ns) >> STABLE_NS_LOG2)
@@ -444,11 +454,12 @@ static void record_tools(struct server *s)
 	fields_u64(&f, "tools", s->tools->count);
 	for (size_t i = 0; withheld.items && i < s->tools->count && withheld.count < 100; i++) {
 		const struct tool *t = &s->tools->list[i];
-		char *text = t->withheld ? arena_alloc(&arena, WITHHELD_TEXT) : NULL;
+		const char *why = t->withheld ? t->withheld : pins_why(t->state);
+		char *text = why ? arena_alloc(&arena, WITHHELD_TEXT) : NULL;
 
 		if (!text)
 			continue;
-		text_format(text, WITHHELD_TEXT, "%.*s: %s", SLICE_ARG(t->name), t->withheld);
+		text_format(text, WITHHELD_TEXT, "%.*s: %s", SLICE_ARG(t->name), why);
 		withheld.items[withheld.count++] = json_text(slice_str(text));
 	}
 	if (withheld.count)
@@ -475,6 +486,7 @@ static void listing_done(struct server *s)
 {
 	bool changed = !s->tools || !tools_equal(s->tools, s->incoming);
 
+	s->checking = false;
 	tools_free(s->tools);
 	s->tools = s->incoming;
 	s->incoming = NULL;
@@ -492,6 +504,52 @@ static void listing_done(struct server *s)
 	call_server_ready(s->session);
 }
 
+/*
+ * The listing is complete: are its tools what was accepted? When the store cannot say in a while, the server is taken up with all of them
+ * withheld; server_on_pins() finds them later.
+ */
+static void check(struct server *s)
+{
+	s->checking = true;
+	if (pins_check(s->session->judge, s->name, s->incoming)) {
+		listing_done(s);
+		return;
+	}
+	/* That it takes long now is not the server's fault. */
+	if (s->state == SERVER_LISTING && !s->silent)
+		event_del(s->timer);
+	event_add(s->work, &(struct timeval){ .tv_sec = PINS_MS / 1000 });
+}
+
+static void check_again(struct server *s)
+{
+	if (s->checking) {
+		if (!pins_check(s->session->judge, s->name, s->incoming))
+			return;
+		event_del(s->work);
+		listing_done(s);
+	} else if (s->tools && pins_check(s->session->judge, s->name, s->tools)) {
+		server_show_tools(s);
+	}
+}
+
+void server_on_pins(struct judge *judge, const char *name)
+{
+	const uint64_t round = ++judge->pins_round;
+	struct session *s = judge->sessions;
+
+	/* Calls that waited are decided on the way, which may end sessions: so from the beginning each time. */
+	while (s) {
+		if (s->server->pins_seen == round || strcmp(s->server->name, name) != 0) {
+			s = s->next;
+			continue;
+		}
+		s->server->pins_seen = round;
+		check_again(s->server);
+		s = judge->sessions;
+	}
+}
+
 /* A while at a time: a stranger's schemas can take long, and everybody's calls are decided here. */
 static void compile_some(struct server *s)
 {
@@ -507,7 +565,7 @@ static void compile_some(struct server *s)
 	if (s->cursor.len)
 		list_tools(s, buf_slice(&s->cursor));
 	else
-		listing_done(s);
+		check(s);
 }
 
 static void on_work(evutil_socket_t fd, short what, void *arg)
@@ -516,7 +574,9 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (s->incoming)
+	if (s->checking)
+		listing_done(s);
+	else if (s->incoming)
 		compile_some(s);
 	else if (s->list_again)
 		begin_listing(s);

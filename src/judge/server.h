@@ -9,6 +9,9 @@
 
 enum { TOOL_HEX = 64 }; /* digits of a SHA-256 */
 
+/* What became of a tool when it was held against what was accepted of its server (pins.h). Only TOOL_ACCEPTED may be listed or called. */
+enum tool_state { TOOL_UNCHECKED, TOOL_ACCEPTED, TOOL_CHANGED, TOOL_NEW, TOOL_RENAMED, TOOL_ALIKE, TOOL_CODE };
+
 /* One tool as the server defined it. */
 struct tool {
 	struct slice name;
@@ -17,6 +20,10 @@ struct tool {
 	const char *withheld;          /* why, or NULL */
 	char digest[TOOL_HEX + 1];     /* SHA-256 of the canonical definition; empty when it could not be made */
 	char pin[TOOL_HEX + 1];        /* SHA-256 over canonical JSON of {code, definition}: what an approval is bound to */
+	size_t size;                   /* bytes of the canonical definition */
+	enum tool_state state;
+	bool known; /* a tool of this name was accepted before */
+	bool alike; /* its name looks like that of another tool of this server */
 };
 
 enum server_state { SERVER_DOWN, SERVER_STARTING, SERVER_INITIALIZING, SERVER_LISTING, SERVER_READY };
@@ -36,12 +43,18 @@ size_t server_tool_count(const struct server *server);
 /* The server's tool of that name, NULL when it has none. Valid until the event loop goes on. */
 const struct tool *server_tool(const struct server *server, struct slice name);
 
+/* Nothing is known of what was accepted of it. */
+bool server_unchecked(const struct server *server);
+
 /* The pen: tools/call with canonical arguments, and its cancellation. 0, -EPIPE when there is no server or it does not read. */
 int server_write_call(struct server *server, uint64_t call, struct slice tool, struct slice arguments, bool progress);
 int server_write_cancel(struct server *server, uint64_t call, struct slice reason);
 
 /* A call was given up: is the server still there? One that does not answer a ping either is ended and started anew. */
 void server_probe(struct server *server);
+
+/* What was accepted of the server of that name is known now, or is another: sessions that wait for that go on, the others check again. */
+void server_on_pins(struct judge *judge, const char *name);
 
 /* Tells the gateway what the agent may see, when that has changed. */
 void server_show_tools(struct server *server);

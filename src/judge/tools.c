@@ -8,7 +8,6 @@
 enum {
 	TOOLS_ARENA_MAX = 64 * 1024 * 1024,
 	SCHEMAS_MAX = 32 * 1024 * 1024, /* bytes of one server's compiled schemas */
-	TOOL_DEFINITION_MAX = 1024 * 1024, /* bytes of a tool's canonical definition; it is kept, and shown to people */
 };
 
 struct tools *tools_new(const uint8_t *code)
@@ -116,6 +115,20 @@ static void sha256_add(crypto_hash_sha256_state *state, struct slice s)
 	crypto_hash_sha256_update(state, (const unsigned char *)s.ptr, s.len);
 }
 
+int tools_digest(const struct json *definition, char out[TOOL_HEX + 1])
+{
+	cleanup_buf struct buf text = BUF_INIT(TOOL_DEFINITION_MAX);
+	crypto_hash_sha256_state state;
+	int r = json_write(&text, definition);
+
+	if (r < 0)
+		return r;
+	crypto_hash_sha256_init(&state);
+	sha256_add(&state, buf_slice(&text));
+	sha256_hex(&state, out);
+	return 0;
+}
+
 /* The digests of what the agent may see of a tool. */
 static int digest(const struct tools *t, struct tool *tool)
 {
@@ -125,6 +138,7 @@ static int digest(const struct tools *t, struct tool *tool)
 
 	if (r < 0)
 		return r;
+	tool->size = text.len;
 	crypto_hash_sha256_init(&definition);
 	sha256_add(&definition, buf_slice(&text));
 	sha256_hex(&definition, tool->digest);
@@ -153,6 +167,9 @@ bool tools_compile_next(struct tools *t)
 		t->memory += schema_memory(tool->schema);
 	if (digest(t, tool) < 0 && !tool->withheld)
 		tool->withheld = "its definition is too large";
+	t->definitions += tool->size;
+	if (t->definitions > TOOLS_DEFINITIONS_MAX && !tool->withheld)
+		tool->withheld = "its server's definitions are too large together";
 	if (tool->withheld) {
 		schema_free(tool->schema);
 		tool->schema = NULL;
@@ -224,7 +241,7 @@ int tools_pack_granted(const struct tools *t, const struct policy *policy, struc
 	if (!all.items)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++)
-		if (t->list[i].schema && policy_grants(policy, agent, server, t->list[i].name))
+		if (tool_usable(&t->list[i]) && policy_grants(policy, agent, server, t->list[i].name))
 			all.items[all.count++] = *t->list[i].definition;
 	return json_pack(out, &all);
 }

@@ -326,11 +326,11 @@ static void pins_are_accepted_as_shown(void **state)
 
 	run(f, STATEMENT_pin_put, "files", "move", "accepted", "d1", "{}", (const char *)NULL, 100LL, 0LL);
 	run(f, STATEMENT_pin_put, "files", "move", "offered", "d2", "{\"x\":1}", "changed", 110LL, 0LL);
-	run(f, STATEMENT_pin_accept, "files", "move", "d3", 120LL, 1000LL);
+	run(f, STATEMENT_pin_accept, "files", "move", "d3", 120LL, 1000LL, "other");
 	assert_int_equal(f->changes, 0);
 	run(f, STATEMENT_pin_accepted, "files");
 	assert_cell(f, 0, 1, "d1");
-	run(f, STATEMENT_pin_accept, "files", "move", "d2", 120LL, 1000LL);
+	run(f, STATEMENT_pin_accept, "files", "move", "d2", 120LL, 1000LL, "other");
 	run(f, STATEMENT_pin_accepted, "files");
 	assert_int_equal(f->rows.count, 1);
 	assert_cell(f, 0, 1, "d2");
