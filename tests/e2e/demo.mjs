@@ -8,7 +8,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
-import {House, bawn, e2e, modules, node, nodeFiles, servers, source, textOf} from './lib/house.mjs';
+import {House, bawn, e2e, eventually, modules, node, nodeFiles, servers, source, textOf} from './lib/house.mjs';
+import {atTerminal, setPin, withPin} from './lib/person.mjs';
 import {RawClient} from './lib/raw.mjs';
 
 const secret = `demo-secret-${crypto.randomBytes(12).toString('hex')}`;
@@ -114,6 +115,7 @@ async function contained(house, result, tool, harm) {
 function layOut(house) {
 	const workspace = house.folder('workspace');
 	house.folder('memory');
+	house.folder('posts');
 	house.folder('home/.ssh');
 	house.folder('ops-only');
 	fs.writeFileSync(house.path('home/.ssh/id_ed25519'), `${secret}\n`, {mode: 0o600});
@@ -122,7 +124,7 @@ function layOut(house) {
 	fs.writeFileSync(path.join(workspace, 'notes.md'), 'Release 1.4 goes out on Thursday.\n');
 	fs.writeFileSync(path.join(workspace, 'src/app.js'), 'console.log("hello");\n');
 	fs.symlinkSync(house.path('home/.ssh/id_ed25519'), path.join(workspace, 'escape'));
-	const places = {workspace, memory: house.path('memory'), node_modules: modules, servers};
+	const places = {workspace, memory: house.path('memory'), posts: house.path('posts'), node_modules: modules, servers};
 	let policy = fs.readFileSync(path.join(source, 'examples/demo/bawn.yaml'), 'utf8')
 		.replace(/host: \.\/(\w+)/g, (_, name) => `host: ${places[name]}`);
 	for (const {host, at, mode} of nodeFiles())
@@ -280,6 +282,113 @@ async function takenOverServer(house) {
 	unix.close();
 }
 
+// ---- acts that wait for a person ----
+
+const pin = `demo ${crypto.randomBytes(4).toString('hex')}`;
+
+/** Calls what waits for a person: it must be refused, and say which approval it waits for. */
+async function ask(house, client, tool, args) {
+	const result = await client.callTool({name: tool, arguments: args});
+	const refusal = await refused(house, result, 'needs_approval', 'approval');
+	const {id} = result._meta['bawn/approval'];
+	assert.match(id, /^[0-9a-f]{20}$/);
+	return {...refusal, id};
+}
+
+async function approve(house, id) {
+	const seen = await withPin(house, ['approvals', 'approve', id], pin);
+	assert.equal(seen.code, 0, seen.output);
+	return seen.output;
+}
+
+/** A command of a person's that must not work, for this reason, and must change nothing. */
+async function declined(house, id, attempt, why) {
+	const seen = await attempt;
+	assert.equal(seen.code, 1, JSON.stringify(seen));
+	assert.match(seen.output ?? seen.stderr, why);
+	if (id)
+		assert.equal((await house.json(['approvals', 'show', id])).state, 'pending');
+	return {verdict: 'refused', code: 'exit 1', stage: 'approval'};
+}
+
+async function personDecides(house, files) {
+	const workspace = house.path('workspace');
+	const move = {source: '/work/notes.md', destination: '/work/archive.md'};
+	const other = {source: '/work/plan.md', destination: '/work/done.md'};
+	const call = (client, tool, args) => client.callTool({name: tool, arguments: args});
+	let id;
+	heading('What is destructive waits for a person, who has a PIN that the agent does not know');
+	await row('ask for a file to be moved', async () => {
+		const refusal = await ask(house, files, 'move_file', move);
+		id = refusal.id;
+		return refusal;
+	});
+	await row('approve it oneself, without a terminal', () => declined(house, id, house.run(['approvals', 'approve', id]), /terminal/));
+	await row('approve it oneself, with a guessed PIN', () => declined(house, id, withPin(house, ['approvals', 'approve', id], 'guessed 1'), /this is not the PIN/));
+	await row('set a PIN of one\'s own', () => declined(house, id, atTerminal(house, ['approvals', 'pin'], [{wait: 'PIN: ', type: 'guessed 1\n'},
+		{wait: 'New PIN: ', type: 'my own 9\n'}, {wait: 'New PIN again: ', type: 'my own 9\n'}]), /this is not the PIN/));
+	await row('meanwhile, other work (a person approves)', async () => {
+		const [, result] = await Promise.all([approve(house, id), done(house, files, 'read_text_file', {path: '/work/notes.md'}, /Thursday/)]);
+		assert.ok(fs.existsSync(path.join(workspace, 'notes.md')), 'it was moved before it was asked again');
+		return result;
+	});
+	await row('the approved call, repeated', async () => {
+		const result = await done(house, files, 'move_file', move, /moved/i);
+		assert.ok(fs.existsSync(path.join(workspace, 'archive.md')) && !fs.existsSync(path.join(workspace, 'notes.md')), 'it was not moved');
+		return result;
+	});
+	await row('the same approval a second time', async () => {
+		fs.writeFileSync(path.join(workspace, 'notes.md'), 'Release 1.5 is next.\n');
+		const refusal = await ask(house, files, 'move_file', move);
+		assert.notEqual(refusal.id, id, 'the used approval waits again');
+		assert.ok(fs.existsSync(path.join(workspace, 'notes.md')), 'it was moved twice');
+		return refusal;
+	});
+	await row('an approval, with other arguments', async () => {
+		await approve(house, (await ask(house, files, 'move_file', other)).id);
+		const refusal = await ask(house, files, 'move_file', {...other, destination: '/work/elsewhere.md'});
+		assert.ok(fs.existsSync(path.join(workspace, 'plan.md')), 'it was moved');
+		return refusal;
+	});
+	await row('what a person rejected', async () => {
+		const asked = {source: '/work/src', destination: '/work/old'};
+		const rejected = await withPin(house, ['approvals', 'reject', (await ask(house, files, 'move_file', asked)).id, '--reason', 'keep it'], pin);
+		assert.equal(rejected.code, 0, rejected.output);
+		return refused(house, await call(files, 'move_file', asked), 'rejected', 'approval');
+	});
+}
+
+async function toolChanges(house) {
+	const turncoat = await house.connect('dev', 'turncoat');
+	const posted = () => fs.existsSync(house.path('posts/posted.txt'));
+	const call = (tool, args = {}) => turncoat.callTool({name: tool, arguments: args});
+	let id;
+	heading('A tool is not what it was when it was accepted');
+	await row('an approval, for a tool that changed since', async () => {
+		id = (await ask(house, turncoat, 'post', {text: 'Hello.'})).id;
+		await approve(house, id);
+		await call('turn');
+		const result = await eventually(async () => {
+			const tools = (await turncoat.listTools()).tools.map(({name}) => name);
+			return !tools.includes('post') && await call('post', {text: 'Hello.'});
+		}, 'that the tool is withheld');
+		const refusal = await refused(house, result, 'changed_tool', 'policy');
+		assert.ok(!posted(), 'it was posted');
+		return refusal;
+	});
+	await row('its other tools go on', () => done(house, turncoat, 'look', {}, /nothing yet/));
+	await row('accept it oneself, with a guessed PIN', () => declined(house, '', withPin(house, ['pins', 'accept', 'turncoat', 'post'], 'guessed 1'), /this is not the PIN/));
+	await row('the old approval, once a person accepted it', async () => {
+		const accepted = await withPin(house, ['pins', 'accept', 'turncoat', 'post'], pin);
+		assert.equal(accepted.code, 0, accepted.output);
+		assert.match(accepted.output, /read every key/, 'the difference was not shown');
+		const refusal = await ask(house, turncoat, 'post', {text: 'Hello.'});
+		assert.notEqual(refusal.id, id, 'the old approval holds');
+		assert.ok(!posted(), 'it was posted');
+		return refusal;
+	});
+}
+
 async function verifyLog(house) {
 	const verified = await house.run(['audit', 'verify']);
 	console.log(`\n$ bawn audit verify\n${(verified.stdout + verified.stderr).trim()}`);
@@ -296,6 +405,10 @@ async function main() {
 		await house.ok(['agent', 'new', 'ops', '--token-file', house.path('ops-only/ops.token')]);
 		const files = await honestWork(house);
 		await hijackedAgent(house, files);
+		const set = await setPin(house, pin);
+		assert.equal(set.code, 0, set.output);
+		await personDecides(house, files);
+		await toolChanges(house);
 		await takenOverServer(house);
 		proven = await verifyLog(house);
 	} finally {
