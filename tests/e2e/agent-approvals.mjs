@@ -15,8 +15,8 @@ function policy({ask = [{tool: 'odd.mark', args: {text: {type: 'string'}}, withi
 	return (house) => ({
 		version: 1,
 		servers: {odd: ownServer('odd.mjs', {workspace: house.folder('workspace')})},
-		tools: {'odd.mark': {effect: facts}, 'odd.echo': {effect: 'read'}},
-		agents: {dev: {allow: ['odd.echo'], ask}, ...more},
+		tools: {'odd.mark': {effect: facts}, 'odd.echo': {effect: 'read'}, 'odd.redescribe': {effect: 'read'}},
+		agents: {dev: {allow: ['odd.echo', 'odd.redescribe'], ask}, ...more},
 	});
 }
 
@@ -446,6 +446,71 @@ houseTest('approvals: whoever watches hears of everything', policy(), async (hou
 });
 
 // ---- given up on the way ----
+
+/**
+ * An approved call of a client of its own, begun while the store answers nobody, and what happens meanwhile; then the store goes on. `result` is what the call
+ * hears.
+ */
+async function whileStoreIsAsked(house, who, asking, meanwhile) {
+	await askAndApprove(asking, who, 'x');
+	const client = await house.openRaw('dev', 'odd');
+	const store = (await house.status()).processes.find(({name}) => name === 'store').pid;
+	process.kill(store, 'SIGSTOP');
+	try {
+		await client.send({jsonrpc: '2.0', id: 'a', method: 'tools/call', params: {name: 'mark', arguments: {text: 'x'}}});
+		// What comes after it on the same way is answered: so the judge has it.
+		assertGranted((await client.call('echo', {text: 'x'})).result);
+		await meanwhile(client);
+	} finally {
+		process.kill(store, 'SIGCONT');
+	}
+	return client;
+}
+
+houseTest('approvals: the rule changes while the store is asked', policy(), async (house, t) => {
+	const {client, person: who} = await begin(house, t);
+	const raw = await whileStoreIsAsked(house, who, client, () => reload(house, policy({ask: [{tool: 'odd.mark', within: '12h'}]})));
+	const {result} = await raw.answer('a');
+	assertRefused(result, 'needs_approval', 'approval');
+	assert.match(textOf(result), /the rule or the tool has changed/i);
+	assert.deepEqual(marks(house), []);
+	const outcome = await house.recorded((entry) => entry.kind === 'call.outcome' && entry.outcome === 'not_run', 'that it did not run');
+	assert.equal(outcome.intent, result._meta['bawn/entry']);
+});
+
+houseTest('approvals: the tool changes while the store is asked', policy(), async (house, t) => {
+	const {client, person: who} = await begin(house, t);
+	const raw = await whileStoreIsAsked(house, who, client, async (caller) => {
+		const lists = caller.received.length;
+		assertGranted((await caller.call('redescribe', {})).result);
+		await caller.until((message) => caller.received.indexOf(message) >= lists && message.method === 'notifications/tools/list_changed', 'the changed list');
+	});
+	const {result} = await raw.answer('a');
+	assert.equal(result.isError, true, textOf(result));
+	assert.deepEqual(marks(house), []);
+});
+
+houseTest('approvals: cancelled while the store is asked', policy(), async (house, t) => {
+	const {client, person: who} = await begin(house, t);
+	const raw = await whileStoreIsAsked(house, who, client, async (caller) => {
+		await caller.send({jsonrpc: '2.0', method: 'notifications/cancelled', params: {requestId: 'a'}});
+		assertGranted((await caller.call('echo', {text: 'x'})).result);
+	});
+	await house.recorded((entry) => entry.kind === 'call.refused' && entry.code === 'cancelled', 'that it was given up');
+	assert.deepEqual(marks(house), []);
+	assertGranted((await raw.call('mark', {text: 'x'})).result);
+});
+
+houseTest('approvals: the session ends while the store is asked', policy(), async (house, t) => {
+	const {client, person: who} = await begin(house, t);
+	await whileStoreIsAsked(house, who, client, async (caller) => {
+		await caller.kill();
+		await house.recorded((entry) => entry.kind === 'session.close', 'the end of the session');
+	});
+	await house.recorded((entry) => entry.kind === 'call.refused' && entry.code === 'cancelled', 'that it was given up');
+	assert.deepEqual(marks(house), []);
+	assertGranted(await mark(client));
+});
 
 houseTest('approvals: calls cancelled and clients killed at any moment', policy(), async (house, t) => {
 	await house.serve();

@@ -22,7 +22,7 @@ export function houseTest(name, policy, body, {limit: timeout = limit} = {}) {
 
 const tools = {
 	odd: ['echo', 'mark', 'anything', 'integers', 'starts', 'rendezvous', 'progress', 'false_progress', 'never', 'cancellations', 'crash', 'abort', 'close', 'flood',
-		'other_id', 'twice', 'garbage', 'two_readings', 'deep', 'large', 'endless', 'not_a_result', 'rpc_error', 'asks_client', 'changes_tools',
+		'other_id', 'twice', 'garbage', 'two_readings', 'deep', 'large', 'endless', 'not_a_result', 'rpc_error', 'asks_client', 'changes_tools', 'redescribe',
 		'new_tool', 'strange', 'spin'],
 	hostile: ['tcp', 'unix', 'listen', 'resolve', 'read', 'list', 'write', 'link', 'kill', 'environments', 'processes', 'descriptors', 'identity', 'run'],
 };
