@@ -349,6 +349,50 @@ static void pins_are_accepted_as_shown(void **state)
 	assert_int_equal(f->rows.count, 0);
 }
 
+static int new_for(struct fixture *f, const char *id, const char *server, const char *tool)
+{
+	return run(f, STATEMENT_approval_new, id, "digest", id, "dev", 7LL, 1000LL, server, tool, "pin1", "destructive", "agents.dev.ask[0]:9", "rule1",
+		   "{}", 10LL, 1000LL, 12LL, "why", 10LL);
+}
+
+/* An approval of each of two tools of a server, and of another server, lives; the definition of one tool is accepted, then all that is offered. */
+static void accepting_withdraws_what_was_approved_before(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const offered = "[[\"\",\"c2\"],[\"copy\",\"d4\"]]";
+
+	assert_int_equal(new_for(f, "a1", "files", "move"), SQLITE_OK);
+	assert_int_equal(new_for(f, "a2", "files", "copy"), SQLITE_OK);
+	assert_int_equal(new_for(f, "a3", "mail", "move"), SQLITE_OK);
+	run(f, STATEMENT_pin_put, "files", "move", "offered", "d2", "{}", "changed", 110LL, 0LL);
+	run(f, STATEMENT_pin_accept, "files", "move", "d3", 120LL, 1000LL, "other");
+	assert_int_equal(f->rows.count, 0);
+	run(f, STATEMENT_pin_accept, "files", "move", "d2", 120LL, 1000LL, "other");
+	assert_int_equal(f->rows.count, 1);
+	assert_cell(f, 0, 0, "a1");
+	/* New code: every tool of that server is another one. */
+	run(f, STATEMENT_pin_put, "files", "", "offered", "c2", "{}", "code", 130LL, 0LL);
+	run(f, STATEMENT_pin_put, "files", "copy", "offered", "d4", "{}", "changed", 130LL, 0LL);
+	run(f, STATEMENT_pin_put, "mail", "copy", "offered", "d4", "{}", "changed", 130LL, 0LL);
+	run(f, STATEMENT_pin_accept_all, "files", "[[\"\",\"c1\"],[\"copy\",\"d4\"]]", 140LL, 1000LL, "other");
+	assert_int_equal(f->changes, 0);
+	run(f, STATEMENT_pin_accept_all, "files", "[[\"copy\",\"d4\"]]", 140LL, 1000LL, "other");
+	assert_int_equal(f->changes, 0);
+	run(f, STATEMENT_pin_accept_all, "files", offered, 140LL, 1000LL, "other");
+	assert_int_equal(f->rows.count, 1);
+	assert_cell(f, 0, 0, "a2");
+	run(f, STATEMENT_pin_accepted, "files");
+	assert_int_equal(f->rows.count, 3);
+	assert_cell(f, 0, 1, "c2");
+	assert_cell(f, 1, 1, "d4");
+	run(f, STATEMENT_pin_offered, "files");
+	assert_int_equal(f->rows.count, 0);
+	run(f, STATEMENT_pin_offered, "mail");
+	assert_int_equal(f->rows.count, 1);
+	run(f, STATEMENT_approval_get, "a3");
+	assert_cell(f, 0, 17, "pending");
+}
+
 /* ---- who may run what ---- */
 
 static int check(enum process peer, uint32_t statement, enum json_type type, const char *text, uint32_t count)
@@ -696,6 +740,7 @@ int main(void)
 		WITH(file_refuses_what_must_not_be),
 		WITH(lists_page),
 		WITH(pins_are_accepted_as_shown),
+		WITH(accepting_withdraws_what_was_approved_before),
 		WITH(roles_and_types_are_kept),
 		WITH(failure_is_alone),
 		WITH(damaged_files_are_refused),
