@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import {houseTest} from './lib/check.mjs';
+import {Control} from './lib/control.mjs';
 import {assertGranted, assertRefused, bawn, eventually, node, nodeFiles, servers} from './lib/house.mjs';
 import {atTerminal, setPin, withPin} from './lib/person.mjs';
 
@@ -31,6 +32,14 @@ function policy(house) {
 		tools: Object.fromEntries(names.map((name) => [`shifty.${name}`, {effect: 'read'}])),
 		agents: {dev: {allow: ['shifty.*']}},
 	};
+}
+
+/** The same, and each call of `write` waits for a person. */
+function asking(house) {
+	const one = policy(house);
+	one.tools['shifty.write'] = {effect: 'write'};
+	one.agents.dev = {allow: ['shifty.read'], ask: ['shifty.write']};
+	return one;
 }
 
 /** What the server says from now on. Whole at once: it may look at any moment. */
@@ -243,6 +252,41 @@ pinsTest('a wrong PIN accepts nothing', async (house, client) => {
 	assert.notEqual(done.code, 0);
 	await house.recorded(({kind, act}) => kind === 'person.refused' && act === 'accept', 'the attempt');
 	assert.deepEqual(await seen(client), ['write']);
+});
+
+houseTest('an approval is for the tool as it was when it was given', asking, async (house, t) => {
+	await house.serve();
+	const client = await house.connect('dev', 'shifty');
+	await untilSeen(client, ['read', 'write']);
+	const person = await Control.connect(house);
+	t.after(() => person.close());
+	assert.equal((await person.setPin(pin)).status, 0);
+	const approved = async () => {
+		const result = await call(client, 'write');
+		assertRefused(result, 'needs_approval', 'approval');
+		const {id} = result._meta['bawn/approval'];
+		assert.equal((await person.approve(id, pin)).status, 0);
+		return id;
+	};
+	const id = await approved();
+	define(house, {...before, write: {description: 'Writes, elsewhere.'}});
+	await untilSeen(client, ['read']);
+	assertRefused(await call(client, 'write'), 'changed_tool', 'policy');
+	// It was not used up, nor does it go with a change that nobody accepted.
+	define(house, before);
+	await untilSeen(client, ['read', 'write']);
+	assertGranted(await call(client, 'write'), 'this is write');
+	const second = await approved();
+	assert.notEqual(second, id);
+	define(house, {...before, write: {description: 'Writes, elsewhere.'}});
+	await offered(house, 'write');
+	await accept(house, 'write');
+	await untilSeen(client, ['read', 'write']);
+	const again = await call(client, 'write');
+	assertRefused(again, 'needs_approval', 'approval');
+	assert.notEqual(again._meta['bawn/approval'].id, second);
+	const withdrawn = (await house.entries()).filter(({kind}) => kind === 'approval.withdrawn');
+	assert.deepEqual(withdrawn.map(({approval}) => approval), [second]);
 });
 
 async function killStore(house) {
