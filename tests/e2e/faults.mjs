@@ -45,7 +45,7 @@ houseTest('server: it answers too deep', oddPolicy(), async (house) => {
 	await assertGoesOn(client);
 });
 
-houseTest('server: it never answers one call', oddPolicy({timeout: '1s'}), async (house) => {
+houseTest('server: it never answers one call', oddPolicy({timeout: '8s'}), async (house) => {
 	const client = await house.openRaw('dev', 'odd');
 	assertRefused((await client.call('never', {})).result, 'server_failed', 'execute');
 	assertGranted((await client.call('cancellations', {})).result, '^1$');
@@ -60,7 +60,7 @@ const hangers = {
 };
 
 for (const [tool, what] of Object.entries(hangers)) {
-	houseTest(`server: ${what}`, oddPolicy({timeout: '2s'}), async (house) => {
+	houseTest(`server: ${what}`, oddPolicy({timeout: '8s'}), async (house) => {
 		const other = await house.openRaw('dev', 'odd');
 		const client = await house.openRaw('dev', 'odd');
 		assertGranted((await client.call('echo', {text: 'x'})).result);
