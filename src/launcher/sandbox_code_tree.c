@@ -208,7 +208,8 @@ static int names_list(struct code_tree *t, int fd, uint32_t **ret_list, size_t *
 	closedir(dir);
 	if (r < 0)
 		return r;
-	qsort_r(list, count, sizeof(*list), compare_names, t->names.ptr);
+	if (count)
+		qsort_r(list, count, sizeof(*list), compare_names, t->names.ptr);
 	*ret_list = list;
 	*ret_count = count;
 	list = NULL;

@@ -368,7 +368,7 @@ static int let_go(const struct sandbox_inside *inside, struct sandbox_report *re
 static int build(const struct sandbox_inside *inside, struct sandbox_report *report)
 {
 	static int (*const steps[])(const struct sandbox_inside *, struct sandbox_report *) = {
-		tie_to_launcher, user_enter, names_enter, sandbox_view_enter, limits_enter, privileges_drop,
+		tie_to_launcher, user_enter, names_enter, sandbox_view_enter, privileges_drop,
 	};
 	const char *workdir = inside->plan->workdir ? inside->plan->workdir : "/";
 	int r = 0;
@@ -377,9 +377,11 @@ static int build(const struct sandbox_inside *inside, struct sandbox_report *rep
 		r = steps[i](inside, report);
 	if (r == 0 && chdir(workdir) < 0)
 		r = sandbox_fail(report, SANDBOX_STAGE_PLAN, errno, "cannot start in %s in the sandbox", workdir);
-	/* As the program's own user, so that what counts is what it can read. */
+	/* As the program's own user, so that what counts is what it can read; before its limits, which are for the program. */
 	if (r == 0 && inside->plan->argv)
 		r = sandbox_code(inside, report);
+	if (r == 0)
+		r = limits_enter(inside, report);
 	return r < 0 ? r : tie_to_launcher(inside, report);
 }
 
