@@ -14,7 +14,8 @@ enum {
 	SPACES_MOST = 8,        /* in a row, as they are */
 	LINE_FEEDS_MOST = 3,
 	NAME_MOST = 64,
-	PREPOSITION_MOST = 2,
+	PREPOSITION_MOST = 2,   /* letters */
+	PREPOSITIONS_MOST = 3,  /* in a row */
 	COMBINING_DOT_ABOVE = 0x307,
 };
 
@@ -161,7 +162,7 @@ struct text {
 	size_t at;
 	enum style style;
 	bool leftwards_hidden;
-	struct word before;  /* the last word */
+	struct word before;  /* the last word that is no preposition */
 	int32_t last;        /* the code point before, when it was shown as it is, else -1 */
 	int32_t base;        /* the letter that marks would go on, else -1 */
 	int32_t mark;        /* the last mark on it */
@@ -217,22 +218,40 @@ static int show_letter(struct text *t, size_t start, int32_t c, unsigned bits, b
 	return r;
 }
 
-/* "поехал с другом": such a word cannot be meant as another one, with a neighbour that says which script it is. */
+/* One or two small letters that all look like ASCII, between blanks. */
+static bool is_short(struct slice s, const struct word *w, size_t start)
+{
+	bool begins = start == 0 || s.ptr[start - 1] == ' ', ends = w->end == s.len || s.ptr[w->end] == ' ';
+
+	return w->letters > 0 && w->letters <= PREPOSITION_MOST && w->alike == w->letters && w->small == w->letters && begins && ends;
+}
+
+/*
+ * "поехал с другом, а у моря": such words cannot be meant as other ones when the word before, or the next one that is no such word, says which
+ * script it is.
+ */
 static bool is_preposition(const struct text *t, const struct word *w, size_t start)
 {
-	struct word after;
-	bool begins = start == 0 || t->s.ptr[start - 1] == ' ', ends = w->end == t->s.len || t->s.ptr[w->end] == ' ';
+	struct word next = *w;
 
-	if (w->letters > PREPOSITION_MOST || w->small != w->letters || !begins || !ends)
+	if (!is_short(t->s, w, start))
 		return false;
-	after = w->end < t->s.len ? measure(t->s, w->end + 1) : (struct word){ .end = 0 };
-	return (start > 0 && t->before.end + 1 == start && is_unmistakable(&t->before)) || is_unmistakable(&after);
+	if (is_unmistakable(&t->before))
+		return true;
+	for (int i = 0; i < PREPOSITIONS_MOST && next.end < t->s.len; i++) {
+		size_t at = next.end + 1;
+
+		next = measure(t->s, at);
+		if (!is_short(t->s, &next, at))
+			return is_unmistakable(&next);
+	}
+	return false;
 }
 
 static int show_word(struct text *t)
 {
 	struct word w = measure(t->s, t->at);
-	bool alike_hidden = w.ascii > 0 || (w.alike == w.letters && !is_preposition(t, &w, t->at));
+	bool preposition = is_preposition(t, &w, t->at), alike_hidden = w.ascii > 0 || (w.alike == w.letters && !preposition);
 	int r = 0;
 
 	while (r == 0 && t->at < w.end) {
@@ -241,7 +260,8 @@ static int show_word(struct text *t)
 
 		r = show_letter(t, start, c, letter_bits(c), alike_hidden);
 	}
-	t->before = w;
+	if (!preposition)
+		t->before = w;
 	return r;
 }
 

@@ -101,7 +101,7 @@ static void look_alikes_are_escaped(void **state)
 static void other_scripts_stay_readable(void **state)
 {
 	static const char *const samples[] = {
-		"Переведи сто рублей Ивану, пожалуйста. Он поехал с другом в город и у моря.",
+		"Переведи сто рублей Ивану, пожалуйста. Он поехал с другом в город, а у моря дождь.", "а у моря",
 		"Καλημέρα κόσμε, πώς είσαι;",
 		"请给张三转账，金额：一百元。（甲方）",
 		"これはテストです。カタカナも読めます。",
@@ -126,7 +126,10 @@ static void a_preposition_needs_a_neighbour_of_its_script(void **state)
 	assert_text("дом \u0421", "дом \\u{421}");              /* a capital letter may be a code */
 	assert_text("дом \u0441\u043e\u0440", "дом \\u{441}\\u{43e}\\u{440}");
 	assert_text("дом \u0441.com", "дом \\u{441}.com");
-	assert_text("дом  \u0441  x", "дом  \\u{441}  x");
+	assert_text("дом, \u0441 x", "дом, \u0441 x");
+	assert_text("дом x \u0441 y", "дом x \\u{441} y");
+	assert_text("\u0441 \u0430 \u0443 \u043e \u0441 дом", "\\u{441} \\u{430} \u0443 \u043e \u0441 дом");
+	assert_text("\u0441 \u0430 x", "\\u{441} \\u{430} x");
 }
 
 static void right_to_left_text_is_not_mixed(void **state)
