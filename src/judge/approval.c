@@ -18,13 +18,16 @@ enum {
 
 struct asking {
 	struct asking *next;  /* of judge->askings: all that have begun and are not done, oldest first */
-	struct asking *ready; /* of judge->ready */
+	struct asking *ready; /* of judge->askings_ready */
+	struct asking *lost;  /* of judge->askings_lost: the store ended while it was used up */
+	unsigned sweeps;      /* how often the timer has found it so */
 	struct judge *judge;
 	asking_done *done;
 	void *ctx;
 	bool making; /* a record of it is on its way into the store */
 	struct approval act;
 	uint32_t within_s;
+	uint64_t intent;
 	char rule_digest[APPROVAL_HEX + 1];
 	struct approval_seal seal; /* the subject; the rest of it when a record is made */
 	struct asking_answer answer;
@@ -298,7 +301,7 @@ static void refuse_rejected(struct asking *a, struct slice reason)
 }
 
 /* The columns of approval_find. */
-enum { FOUND_ID, FOUND_STATE, FOUND_PIN, FOUND_EXPIRES, FOUND_REASON, FOUND_TOLD };
+enum { FOUND_ID, FOUND_STATE, FOUND_PIN, FOUND_EXPIRES, FOUND_REASON, FOUND_TOLD, FOUND_CREATED, FOUND_INTENT };
 
 static void decide(struct asking *a, const struct json *row, uint64_t now)
 {
@@ -414,18 +417,90 @@ static void deny(struct asking *a, const char *code, const char *why)
 	a->done(a->judge, a->ctx);
 }
 
+static void deny_unstored(struct asking *a)
+{
+	deny(a, "not_stored", "Nothing was done, because the approval of this call could not be marked as used. Try again later.");
+}
+
+static void used(struct asking *a)
+{
+	approval_tell(a->judge, slice_str(a->answer.id), "consumed");
+	a->done(a->judge, a->ctx);
+}
+
+/* Whether it was used up the next store will say. */
+static void lose(struct asking *a)
+{
+	a->sweeps = 0;
+	a->lost = a->judge->askings_lost;
+	a->judge->askings_lost = a;
+}
+
+/* Used up, says the store, and by this very intent: then what was not heard before is heard now. */
+static void on_found_used(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
+{
+	const struct json *row = rows && rows->count ? &rows->items[0] : NULL;
+	struct asking *a = ctx;
+	enum approval_state state;
+
+	(void)changes;
+	(void)why;
+	if (!rows && !judge->store)
+		lose(a);
+	else if (row && slice_eq(stored_column(row, FOUND_ID), slice_str(a->answer.id)) && approval_state_find(stored_column(row, FOUND_STATE), &state) &&
+		 state == APPROVAL_CONSUMED && stored_u64(row, FOUND_INTENT) == a->intent)
+		used(a);
+	else
+		deny_unstored(a);
+}
+
+/* The store ended while approvals were being used up. It may have done it and not said so; the store that comes after it knows. */
+static void settle_lost(struct judge *judge)
+{
+	struct asking *list = judge->askings_lost;
+
+	judge->askings_lost = NULL;
+	while (list) {
+		struct asking *a = list;
+		struct json subject = stored_text(slice_str(a->seal.subject));
+
+		list = a->lost;
+		stored_run(judge, STATEMENT_approval_find, &subject, 1, on_found_used, a);
+	}
+}
+
+/* There is no store for a while: whoever has waited for more than one turn of the timer waits no longer. */
+static void give_up_lost(struct judge *judge)
+{
+	struct asking *list = judge->askings_lost;
+
+	judge->askings_lost = NULL;
+	while (list) {
+		struct asking *a = list;
+
+		list = a->lost;
+		if (a->sweeps++ == 0) {
+			a->lost = judge->askings_lost;
+			judge->askings_lost = a;
+		} else {
+			deny_unstored(a);
+		}
+	}
+}
+
 static void on_consumed(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
 {
 	struct asking *a = ctx;
 
-	if (!rows) {
+	if (!rows && !judge->store) {
+		lose(a);
+	} else if (!rows) {
 		log_warning("approval %s could not be used: %s", a->answer.id, why);
-		deny(a, "not_stored", "Nothing was done, because the approval of this call could not be marked as used. Try again later.");
+		deny_unstored(a);
 	} else if (changes != 1) {
 		deny(a, "needs_approval", "The approval of this call was used by another call, or has ended; nothing was done. Repeat the call to ask a person anew.");
 	} else {
-		approval_tell(judge, slice_str(a->answer.id), "consumed");
-		a->done(judge, a->ctx);
+		used(a);
 	}
 }
 
@@ -439,6 +514,7 @@ void asking_use(struct asking *a, uint64_t intent, struct slice pin, asking_done
 
 	a->done = done;
 	a->ctx = ctx;
+	a->intent = intent;
 	if (!approval_stands(a->judge, &a->act) || !slice_eq(pin, a->act.pin))
 		deny(a, "needs_approval", "The rule or the tool has changed since this call was approved; nothing was done. Repeat the call to ask a person anew.");
 	else
@@ -491,6 +567,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (judge->store)
 		sweep(judge, clock_wall_us());
+	else
+		give_up_lost(judge);
 }
 
 int approval_watch_time(struct judge *judge)
@@ -532,6 +610,12 @@ static void on_bases(struct judge *judge, void *ctx, const struct json *rows, ui
 		memcpy(values, row->items, COUNT * sizeof(values[0]));
 		stored_run(judge, STATEMENT_approval_withdraw_base, values, COUNT + 2, on_withdrawn, NULL);
 	}
+}
+
+void approval_on_store(struct judge *judge)
+{
+	settle_lost(judge);
+	approval_review(judge);
 }
 
 void approval_review(struct judge *judge)

@@ -54,6 +54,9 @@ bool approval_stands(const struct judge *judge, const struct approval *record);
 /* Withdraws the live records whose rule or facts are no longer those of the policy in force; ends those whose time is over. */
 void approval_review(struct judge *judge);
 
+/* The store is connected: what was under way when the last one ended is settled, and approval_review. */
+void approval_on_store(struct judge *judge);
+
 /* Begins to look every few seconds for those whose time is over. 0 or -ENOMEM. */
 int approval_watch_time(struct judge *judge);
 

@@ -37,6 +37,7 @@ struct judge {
 	struct record_waiting *waiting; /* appends whose entry number is awaited */
 	struct stored_waiting *stored_waiting; /* statements whose answer is awaited */
 	struct asking *askings, *askings_ready; /* calls in the stage approval; those of them whose turn has come */
+	struct asking *askings_lost; /* calls whose approval was being used up when the store ended */
 	bool askings_beginning;
 	struct deciding *decidings; /* what people are deciding */
 	struct event *sweep_timer;

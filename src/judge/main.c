@@ -226,7 +226,7 @@ static void connect_peer(struct judge_process *p, struct msg_peer *m)
 		if (judge->store)
 			on_broken(judge, judge->store, NULL);
 		child_connect(&p->child, PROCESS_STORE, fd, &store, judge, &judge->store);
-		approval_review(judge);
+		approval_on_store(judge);
 		pins_on_store(judge);
 		break;
 	case PROCESS_LAUNCHER:

@@ -336,35 +336,48 @@ houseTest('approvals: they outlive session, judge, store and family', policy(), 
 		assertRefused(await mark(last, text), 'needs_approval', 'approval');
 });
 
-houseTest('approvals: the store is killed again and again', policy(), async (house, t) => {
-	await house.serve();
-	const who = await setPerson(house, t);
-	const client = await house.openRaw('dev', 'odd');
-	const ids = [];
-	for (let i = 0; i < 12; i++)
-		ids.push(await ask({callTool: async ({arguments: args}) => (await client.call('mark', args)).result}, `t${i}`));
-	for (const id of ids)
-		assert.equal((await who.approve(id, pin)).status, 0);
-	let killed = 0;
-	for (let i = 0; i < ids.length; i++) {
-		if (i % 4 === 0) {
-			const {pid} = (await house.status()).processes.find(({name}) => name === 'store');
-			process.kill(pid, 'SIGKILL');
-			killed++;
+/** A call that was approved, again and again until it runs; no refusal but that the store is away. */
+async function untilItRuns(house, client, text) {
+	await eventually(async () => {
+		const {result} = await client.call('mark', {text});
+		if (!result.isError)
+			return true;
+		assertRefused(result, 'not_stored', 'approval');
+		assert.equal(count(house, text), 0, 'it was said not to run');
+		return false;
+	}, 'a store that is there again');
+}
+
+const kills = Number(process.env.BAWN_KILLS ?? 12);
+
+houseTest(`approvals: the store is killed at ${kills} moments, and none is lost or used twice`, policy(), async (house, t) => {
+	const perFamily = 6; // one that ends more often gives the store up
+	let who, client;
+	const sdk = {callTool: async ({arguments: args}) => (await client.call('mark', args)).result};
+	for (let i = 0; i < kills; i++) {
+		if (i % perFamily === 0) {
+			await house.run(['shutdown']);
+			await house.serve();
+			who = i ? await person(house, t) : await setPerson(house, t);
+			client = await house.openRaw('dev', 'odd');
 		}
-		await eventually(async () => {
-			const {result} = await client.call('mark', {text: `t${i}`});
-			if (!result.isError)
-				return true;
-			assertRefused(result, 'not_stored', 'approval');
-			assert.equal(count(house, `t${i}`), 0);
-			return false;
-		}, 'a store that is there again');
-		assert.equal(count(house, `t${i}`), 1);
+		const text = `t${i}`;
+		await askAndApprove(sdk, who, text);
+		const {pid} = (await house.status()).processes.find(({name}) => name === 'store');
+		const first = client.call('mark', {text});
+		// From before the question to after the use.
+		const until = process.hrtime.bigint() + BigInt(i % 12) * 700000n;
+		while (process.hrtime.bigint() < until)
+			await new Promise((resolve) => setImmediate(resolve));
+		process.kill(pid, 'SIGKILL');
+		if ((await first).result.isError)
+			await untilItRuns(house, client, text);
+		assert.equal(count(house, text), 1);
+		await eventually(async () => (await house.status()).processes.find(({name}) => name === 'store')?.ready, 'the store');
 	}
-	assert.equal(killed, 3);
-	assert.equal(marks(house).length, ids.length);
-});
+	assert.equal(marks(house).length, kills);
+	assert.equal((await ofKind(house, 'approval.asked')).length, kills, 'nobody was asked twice');
+}, {limit: 60000 + kills * 3000});
 
 // ---- bounds ----
 
@@ -524,15 +537,16 @@ houseTest('approvals: the session ends while the store is asked', policy(), asyn
 houseTest('approvals: calls cancelled and clients killed at any moment', policy(), async (house, t) => {
 	await house.serve();
 	const who = await setPerson(house, t);
+	const moments = 12;
 	const asking = await house.openRaw('dev', 'odd');
 	const sdk = {callTool: async ({arguments: args}) => (await asking.call('mark', args)).result};
-	for (let i = 0; i < 24; i++) {
+	for (let i = 0; i < moments; i++) {
 		const text = `c${i}`;
 		await askAndApprove(sdk, who, text);
 		const client = await house.openRaw('dev', 'odd');
 		await client.send({jsonrpc: '2.0', id: 'a', method: 'tools/call', params: {name: 'mark', arguments: {text}}});
 		// The store's and the log's answers come after a few milliseconds; each round is a little later.
-		for (let turns = 0; turns < i * 4; turns++)
+		for (let turns = 0; turns < i * 8; turns++)
 			await new Promise((resolve) => setImmediate(resolve));
 		if (i % 2)
 			await client.send({jsonrpc: '2.0', method: 'notifications/cancelled', params: {requestId: 'a'}});
@@ -541,7 +555,7 @@ houseTest('approvals: calls cancelled and clients killed at any moment', policy(
 	}
 	// Whatever became of each: at most one run, and what did not use its approval up still has it.
 	assertGranted((await asking.call('echo', {text: 'x'})).result);
-	for (let i = 0; i < 24; i++) {
+	for (let i = 0; i < moments; i++) {
 		const text = `c${i}`;
 		await asking.call('mark', {text});
 		assert.ok(count(house, text) <= 1, `${text} ran ${count(house, text)} times`);
