@@ -45,6 +45,7 @@ soak:
 	@tools/fuzz $(SOAK_SECONDS)
 	@BAWN_ROUNDS=200 $(BUILD)/tests/unit/unit-auditlog_crash
 	@BUILD=$(BUILD) node tests/scenario/soak.mjs $(SOAK_SECONDS)
+	@BUILD=$(BUILD) BAWN_KILLS=500 node tests/scenario/faults-approvals.mjs
 
 # The build folder may be of an earlier make, with another PREFIX. Nothing is rebuilt when it is the same: this may be root's turn.
 install: all

@@ -36,6 +36,7 @@ struct family {
 	int binary, listener, audit_dir, store_dir, servers_dir;
 	bool root;
 	bool policy_accepted; /* the first one */
+	bool policy_given;    /* the judge that runs now has been sent one */
 	bool serving;         /* a policy is in force and everybody is connected */
 	bool stopping;
 	int status;    /* the exit status */

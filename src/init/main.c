@@ -191,14 +191,15 @@ static bool send_policy(struct family *f, char why[512])
 	return policy_file_read(f->options, &f->offered, why) == 0 && send_policy_bytes(f, buf_slice(&f->offered), why);
 }
 
-/* The judge cannot do without the record and the store: it gets its policy when all are there. */
+/* The judge cannot do without the record and the store: it gets its policy when all are there, in whatever order they came back. */
 static void policy_if_ready(struct family *f)
 {
 	struct member *judge = family_core(f, PROCESS_JUDGE), *audit = family_core(f, PROCESS_AUDIT), *store = family_core(f, PROCESS_STORE);
 	char why[512];
 
-	if (!judge || !judge->ready || !audit || !audit->ready || !store || !store->ready)
+	if (f->policy_given || !judge || !judge->ready || !audit || !audit->ready || !store || !store->ready)
 		return;
+	f->policy_given = true;
 	/* A judge that was restarted gets what was in force, whatever the file says by now. */
 	if (f->serving ? !send_policy_bytes(f, buf_slice(&f->accepted), why) : !send_policy(f, why))
 		family_fail(f, why);
@@ -213,6 +214,7 @@ void family_on_ready(struct member *m)
 	family_record(f, "process.start", m, NULL);
 	switch ((int)m->role) {
 	case PROCESS_JUDGE:
+		f->policy_given = false;
 		connect_if_ready(m, PROCESS_AUDIT);
 		connect_if_ready(m, PROCESS_STORE);
 		connect_if_ready(m, PROCESS_LAUNCHER);
@@ -222,14 +224,12 @@ void family_on_ready(struct member *m)
 	case PROCESS_AUDIT:
 		family_record_state(f, 0, (struct slice){ 0 });
 		connect_if_ready(m, PROCESS_JUDGE);
-		if (!f->serving)
-			policy_if_ready(f);
+		policy_if_ready(f);
 		break;
 	case PROCESS_STORE:
 		connect_if_ready(m, PROCESS_JUDGE);
 		connect_if_ready(m, PROCESS_CONSOLE);
-		if (!f->serving)
-			policy_if_ready(f);
+		policy_if_ready(f);
 		break;
 	case PROCESS_LAUNCHER:
 		connect_if_ready(m, PROCESS_JUDGE);

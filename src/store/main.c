@@ -149,15 +149,26 @@ static int join_transaction(struct store *s)
 
 /* ---- peers ---- */
 
+static void backup_end(struct store *s)
+{
+	backup_free(s->backup);
+	s->backup = NULL;
+	event_del(s->backup_step);
+}
+
 static void forget(struct store *s, struct channel *channel)
 {
 	for (size_t i = 0; i < s->owed_count; i++)
 		if (s->owed[i].to == channel)
 			s->owed[i].to = NULL;
-	if (channel == s->judge)
+	/* The next judge, or console, counts its questions anew: an answer to the old one would be one to another question. */
+	if (channel == s->judge) {
 		s->judge = NULL;
-	else if (channel == s->console)
+		person_forget(s->person);
+	} else if (channel == s->console) {
 		s->console = NULL;
+		backup_end(s);
+	}
 	channel_free(channel);
 }
 
@@ -200,15 +211,7 @@ static void backup_failed(struct store *s, uint64_t request, const char *why)
 {
 	struct msg_store_failed m = { .request = request, .why = slice_str(why) };
 
-	if (s->console)
-		channel_send(s->console, MSG_store_failed, &m);
-}
-
-static void backup_end(struct store *s)
-{
-	backup_free(s->backup);
-	s->backup = NULL;
-	event_del(s->backup_step);
+	channel_send(s->console, MSG_store_failed, &m);
 }
 
 /* The copy goes as a descriptor and loses its name, so that nothing is ever left here to clear away. */
@@ -220,7 +223,7 @@ static void backup_hand_over(struct store *s)
 	unlink(backup_name);
 	if (copy < 0)
 		backup_failed(s, s->backup_request, "the copy of the store cannot be opened");
-	else if (s->console)
+	else
 		channel_send(s->console, MSG_store_copied, &m);
 }
 
@@ -228,19 +231,16 @@ static void on_backup_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct store *s = arg;
 	char why[BACKUP_WHY];
-	int r;
+	int r = backup_step(s->backup, BACKUP_PAGES, why);
 
 	(void)fd;
 	(void)what;
-	r = s->console ? backup_step(s->backup, BACKUP_PAGES, why) : 0;
 	if (r > 0) {
 		event_add(s->backup_step, &(struct timeval){ 0 });
 		return;
 	}
 	backup_end(s);
-	if (!s->console)
-		unlink(backup_name); /* nobody waits for it any more */
-	else if (r < 0)
+	if (r < 0)
 		backup_failed(s, s->backup_request, why);
 	else
 		backup_hand_over(s);

@@ -20,6 +20,7 @@ struct attempt {
 	struct attempt *next;
 	uint64_t request;
 	bool sets;
+	bool unheard; /* who asked is gone */
 	uint32_t uid;
 	char old[SECRET_MAX], secret[SECRET_MAX];
 	size_t old_len, secret_len;
@@ -105,6 +106,7 @@ static void finish(struct person *p, enum person_verdict verdict, uint64_t until
 {
 	struct attempt *a = p->first;
 	uint64_t request = a->request, now = clock_wall_us();
+	bool unheard = a->unheard;
 
 	p->first = a->next;
 	if (!p->first)
@@ -112,7 +114,8 @@ static void finish(struct person *p, enum person_verdict verdict, uint64_t until
 	p->count--;
 	sodium_memzero(a, sizeof(*a));
 	free(a);
-	p->options.answer(p->options.ctx, request, verdict, until > now ? (until - now) / 1000 : 0);
+	if (!unheard)
+		p->options.answer(p->options.ctx, request, verdict, until > now ? (until - now) / 1000 : 0);
 }
 
 /* ---- the thread: nothing but hashing ---- */
@@ -238,6 +241,26 @@ static void add(struct person *p, struct attempt what, struct slice old, struct 
 void person_check(struct person *p, uint64_t request, struct slice secret)
 {
 	add(p, (struct attempt){ .request = request }, (struct slice){ 0 }, secret);
+}
+
+/* The one that is being hashed has been counted, and goes its way; of the others nothing has happened yet. */
+void person_forget(struct person *p)
+{
+	struct attempt **at = &p->first;
+
+	if (p->running) {
+		p->first->unheard = true;
+		at = &p->first->next;
+	}
+	while (*at) {
+		struct attempt *a = *at;
+
+		*at = a->next;
+		p->count--;
+		sodium_memzero(a, sizeof(*a));
+		free(a);
+	}
+	p->last = at;
 }
 
 void person_set(struct person *p, uint64_t request, uint32_t uid, struct slice old, struct slice secret)

@@ -32,5 +32,8 @@ void person_check(struct person *person, uint64_t request, struct slice secret);
 /* Sets the PIN. When there is one already, `old` must be it, which counts as a try; when there is none, `old` must be empty. */
 void person_set(struct person *person, uint64_t request, uint32_t uid, struct slice old, struct slice secret);
 
+/* Whoever asked is gone: none of what was asked until now is answered any more, and what has not begun does not happen. */
+void person_forget(struct person *person);
+
 /* Could it be guessed at once? Fewer than PERSON_SECRET_LEAST characters, fewer than three different ones, or a plain row like 123456. */
 bool person_is_weak(struct slice secret);

@@ -73,6 +73,24 @@ for (const victim of ['launcher', 'judge', 'audit', 'console', 'gateway', 'serve
 	});
 }
 
+// They come back in whatever order, and the judge needs the others before it can be given its policy.
+for (const pair of [['judge', 'store'], ['judge', 'audit'], ['judge', 'audit', 'store']]) {
+	houseTest(`kill -9 of ${pair.join(' and ')} at once, again and again: the family is whole again each time`, writingPolicy, async (house) => {
+		await house.serve();
+		for (let round = 0; round < 4; round++) {
+			const {processes} = await eventually(async () => {
+				const done = await house.run(['status', '--json']);
+				const status = done.code === 0 ? JSON.parse(done.stdout) : {processes: []};
+				return pair.every((name) => status.processes.some((one) => one.name === name && one.pid && one.ready)) && status;
+			}, 'all of them run');
+			for (const name of pair)
+				process.kill(processes.find((one) => one.name === name).pid, 'SIGKILL');
+			await assertServesAgain(house);
+		}
+		await house.ok(['audit', 'verify']);
+	});
+}
+
 houseTest('kill -9 of everything at once, again and again: the log stays whole', writingPolicy, async (house) => {
 	const acknowledged = [];
 	for (let round = 0; round < 5; round++) {

@@ -712,6 +712,32 @@ static void many_at_once(void **state)
 	close_desk(&d);
 }
 
+/* The judge that asked is gone: the next one counts its questions anew and must not get these answers. */
+static void nobody_hears_what_was_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct desk d;
+
+	open_desk(&d, f);
+	assert_int_equal(change(&d, "", "geheim9"), PERSON_OK);
+	person_check(d.person, 1, SLICE("wrong"));
+	person_check(d.person, 2, SLICE("wrong"));
+	person_set(d.person, 3, 0, SLICE("geheim9"), SLICE("another7"));
+	person_forget(d.person);
+	assert_int_equal(say(&d, "geheim9"), PERSON_OK);
+	assert_int_equal(d.answers, 2);
+	/* With nothing under way it does nothing. */
+	person_forget(d.person);
+	assert_int_equal(say(&d, "geheim9"), PERSON_OK);
+	/* What was begun has been counted all the same; what was not, has not. */
+	person_check(d.person, 1, SLICE("wrong"));
+	person_check(d.person, 2, SLICE("wrong"));
+	person_forget(d.person);
+	run(f, STATEMENT_person_state);
+	assert_cell(f, 0, 2, "1");
+	close_desk(&d);
+}
+
 static void weak_pins(void **state)
 {
 	static const char *const weak[] = { "", "12345", "abcde", "123456", "987654", "111111", "121212", "abcdef", "\xff\xff\xff\xff\xff\xff\xff" };
@@ -750,6 +776,7 @@ int main(void)
 		WITH(pin_is_set_and_checked),
 		WITH(tries_are_counted_first_and_locked),
 		WITH(many_at_once),
+		WITH(nobody_hears_what_was_forgotten),
 		cmocka_unit_test(weak_pins),
 	};
 

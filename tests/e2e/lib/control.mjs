@@ -12,20 +12,24 @@ export class Control {
 	#waiting = [];
 
 	/** Connects to the family of this house. */
-	static async connect(house) {
+	static async connect(house, options) {
 		const folder = house.path('run/bawn');
 		const [family] = fs.readdirSync(folder).filter((name) => fs.existsSync(path.join(folder, name, 'control.sock')));
-		return new Control(path.join(folder, family));
+		return new Control(path.join(folder, family), options);
 	}
 
-	constructor(folder) {
+	/** `stderr`: where it says that a connection failed or ended. */
+	constructor(folder, {stderr = 'inherit'} = {}) {
 		// From within its folder: a path may be longer than a socket's address.
-		this.child = spawn(program, ['control.sock'], {cwd: folder, stdio: ['pipe', 'pipe', 'inherit']});
+		this.child = spawn(program, ['control.sock'], {cwd: folder, stdio: ['pipe', 'pipe', stderr]});
 		this.child.stdin.on('error', () => {});
 		this.news = [];
 		this.ended = new Promise((resolve) => this.child.once('exit', resolve));
 		readline.createInterface({input: this.child.stdout}).on('line', (line) => this.#take(line));
-		this.child.once('close', () => this.#waiting.splice(0).forEach(({reject}) => reject(new Error('the connection ended'))));
+		this.child.once('close', () => {
+			this.closed = true;
+			this.#waiting.splice(0).forEach(({reject}) => reject(new Error('the connection ended')));
+		});
 	}
 
 	#take(line) {
@@ -40,6 +44,10 @@ export class Control {
 
 	#ask(...words) {
 		return new Promise((resolve, reject) => {
+			if (this.closed) {
+				reject(new Error('the connection has ended'));
+				return;
+			}
 			this.#waiting.push({resolve, reject});
 			this.child.stdin.write(words.join('\t') + '\n');
 		});
