@@ -2,7 +2,7 @@
  * The control socket without a terminal: what `bawn approvals` says to the family, for tests and benches that decide much or at odd moments. Usage: e2e-control
  * SOCKET. Each line of standard input is one question, its words separated by tabs:
  *
- *   approve ID PIN | reject ID PIN REASON | pin OLD NEW | watch
+ *   approve ID PIN | reject ID PIN REASON | accept SERVER TOOL DIGEST PIN | pin OLD NEW | watch
  *
  * Each answer is one line: "done STATUS CODE ENTRY TEXT" or "news ID STATE". It ends when the family closes the connection, or with its input.
  */
@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/text.h"
 #include "ipc/channel.h"
 
 struct control {
@@ -47,15 +48,22 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 
 static int ask(struct control *c, char *line)
 {
-	const char *words[4] = { "", "", "", "" };
+	const char *words[5] = { "", "", "", "", "" };
+	unsigned char digest[32];
 
-	for (size_t i = 0; i < 4 && line; i++)
+	for (size_t i = 0; i < 5 && line; i++)
 		words[i] = strsep(&line, "\t");
 	if (strcmp(words[0], "approve") == 0 || strcmp(words[0], "reject") == 0) {
 		struct msg_cli_decide m = { .id = slice_str(words[1]), .approve = words[0][0] == 'a', .reason = slice_str(words[3]),
 					    .secret = slice_str(words[2]) };
 
 		return channel_send(c->channel, MSG_cli_decide, &m);
+	}
+	if (strcmp(words[0], "accept") == 0) {
+		struct msg_cli_accept m = { .server = slice_str(words[1]), .tool = slice_str(words[2]), .digest = slice_of(digest, sizeof(digest)),
+					    .secret = slice_str(words[4]) };
+
+		return text_unhex(slice_str(words[3]), digest, sizeof(digest)) < 0 ? -EINVAL : channel_send(c->channel, MSG_cli_accept, &m);
 	}
 	if (strcmp(words[0], "pin") == 0) {
 		struct msg_cli_secret m = { .old = slice_str(words[1]), .secret = slice_str(words[2]) };

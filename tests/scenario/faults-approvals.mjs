@@ -1,5 +1,5 @@
-// Agents that ask, a person who approves, and each process of the family, init too, killed at random moments under that load. What was
-// acknowledged stays: no entry is lost, no approval is lost, none is used twice, and nothing runs without one.
+// Agents that ask, a person who approves, a tool that changes, and each process of the family, init too, killed at random moments under that load. What was
+// acknowledged stays: no entry is lost, no approval is lost, none is used twice, nothing runs without one, and no pin is forgotten.
 //
 //   BAWN_KILLS=N   how often something is killed (default 24)
 //   BAWN_SEED=N    the same victims and pauses as in the run that printed it
@@ -39,9 +39,12 @@ function answered(promise, what) {
 function policy(house) {
 	return {
 		version: 1,
-		servers: {odd: ownServer('odd.mjs', {workspace: house.folder('workspace'), timeout: '20s'})},
-		tools: {'odd.mark': {effect: 'destructive'}, 'odd.echo': {effect: 'write'}},
-		agents: {dev: {allow: ['odd.echo'], ask: [{tool: 'odd.mark', args: {text: {type: 'string'}}, within: '1d'}]}},
+		servers: {
+			odd: ownServer('odd.mjs', {workspace: house.folder('workspace'), timeout: '20s'}),
+			shifty: ownServer('shifty.mjs', {workspace: house.folder('shifty'), timeout: '20s'}),
+		},
+		tools: {'odd.mark': {effect: 'destructive'}, 'odd.echo': {effect: 'write'}, 'shifty.tool': {effect: 'read'}},
+		agents: {dev: {allow: ['odd.echo', 'shifty.tool'], ask: [{tool: 'odd.mark', args: {text: {type: 'string'}}, within: '1d'}]}},
 	};
 }
 
@@ -72,6 +75,10 @@ class Ledger {
 	approved = new Set(); // ids of which a person was told that they are approved
 	granted = new Map(); // text -> how often its caller was told that it ran
 	progress = 0;
+	offered = 0; // versions of the tool that changes
+	accepted = new Set([0]); // of these, what a person at least tried to accept; the first is accepted at first sight
+	sure = 0; // the last one of which he was told that it is accepted
+	shown = new Set(); // what agents were shown
 	refusals = {};
 	people = {};
 
@@ -126,6 +133,18 @@ class Person {
 			}
 		});
 		return this.#last;
+	}
+
+	/** Accepts what is offered, if it is still this; whether he was told that it is accepted. */
+	accept(digest) {
+		const done = this.#last.then(async () => {
+			const answer = await this.#ask((control) => control.accept('shifty', 'tool', digest, pin));
+			if (answer.status === 0)
+				this.ledger.told(answer.entry, 'pins.accepted');
+			return answer.status === 0;
+		});
+		this.#last = done;
+		return done;
 	}
 
 	close() {
@@ -183,6 +202,94 @@ async function agent(house, ledger, person, number, stop) {
 			await client.kill();
 		}
 	}
+}
+
+/** What the tool of the other server is from now on. */
+function define(house, version) {
+	const file = path.join(house.folder('shifty'), 'tools.json');
+	fs.writeFileSync(`${file}.new`, JSON.stringify({tool: {description: `version ${version}`}}));
+	fs.renameSync(`${file}.new`, file);
+}
+
+/** The version of it that an agent sees, if any. */
+async function shownVersion(client, ledger) {
+	const {result} = await answered(client.request('tools/list'), 'tools/list');
+	const found = result?.tools.find(({name}) => name === 'tool')?.description.match(/^version (\d+)$/);
+	if (!found)
+		return undefined;
+	const version = Number(found[1]);
+	assert.ok(ledger.accepted.has(version), `version ${version} is shown, and nobody accepted it`);
+	ledger.shown.add(version);
+	return version;
+}
+
+/** The digest of what is offered now and not accepted, '' for nothing; null when nobody answers. */
+async function offeredDigest(house) {
+	const done = await house.run(['pins', 'list', '--json']);
+	if (done.code !== 0)
+		return null;
+	return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line)).find(({server, tool}) => server === 'shifty' && tool === 'tool')?.offered ?? '';
+}
+
+/** Runs `body` with a client of the other server, again and again with a new one, until it gives something true. */
+async function withShifty(house, stop, body) {
+	while (!stop()) {
+		const client = house.raw('dev', 'shifty');
+		try {
+			assert.ok((await answered(client.initialize(), 'initialize')).result);
+			while (!stop() && !client.ended) {
+				const done = await body(client);
+				if (done)
+					return done;
+				await pause(30);
+			}
+		} catch (error) {
+			if (error.silent || error.code === 'ERR_ASSERTION')
+				throw error;
+		} finally {
+			await client.kill();
+		}
+	}
+	return undefined;
+}
+
+/** The tool changes; two of three times a person accepts it, once he has seen it offered, and then it is there. */
+async function shifter(house, ledger, person, stop) {
+	while (!stop()) {
+		const version = ++ledger.offered;
+		let before = null;
+		while (before === null && !stop()) {
+			before = await offeredDigest(house);
+			await pause(20);
+		}
+		define(house, version);
+		const digest = await withShifty(house, stop, async (client) => {
+			const now = await offeredDigest(house);
+			await shownVersion(client, ledger);
+			return now !== before && now;
+		});
+		if (!digest || version % 3 === 0)
+			continue;
+		ledger.accepted.add(version);
+		if (await person.accept(digest)) {
+			ledger.sure = version;
+			await withShifty(house, stop, async (client) => await shownVersion(client, ledger) === version);
+		} else {
+			ledger.sure = undefined; // he cannot know
+		}
+	}
+}
+
+/** What was accepted last is what works again by itself, and what was not accepted does not. */
+async function checkPins(house, ledger) {
+	const deadline = Date.now() + 60000, late = () => Date.now() > deadline;
+	define(house, ledger.offered + 1);
+	const unseen = await withShifty(house, late, async (client) => await shownVersion(client, ledger) === undefined);
+	assert.ok(unseen, 'a version that nobody accepted is not withheld');
+	if (ledger.sure === undefined)
+		return;
+	define(house, ledger.sure);
+	assert.ok(await withShifty(house, late, async (client) => await shownVersion(client, ledger) === ledger.sure), `the pin of version ${ledger.sure} is forgotten`);
 }
 
 /** A session that only has to be there: it starts a family when there is none, as long as agents wait for the person, and he for it. */
@@ -304,20 +411,23 @@ test(`${kills} kills under load`, {timeout: 180000 + kills * 3000}, async (t) =>
 	t.diagnostic(`BAWN_SEED=${seed}`);
 	try {
 		house.write(policy(house));
+		define(house, 0);
 		const first = await house.openRaw('dev', 'odd'); // which starts the family
+		await withShifty(house, stop, async (client) => await shownVersion(client, ledger) === 0);
 		assert.equal((await person.setPin()).status, 0);
 		await first.end();
 		const agents = Array.from({length: clients}, (_, number) => agent(house, ledger, person, number, stop));
-		load = [...agents, keeper(house, stop)];
+		load = [...agents, keeper(house, stop), shifter(house, ledger, person, stop)];
 		await Promise.race([killer(house, ledger, counts), Promise.all(load)]);
 		stopped = true;
 		await Promise.all(load);
 		const rest = await useTheRest(house, ledger, person);
+		await checkPins(house, ledger);
 		person.close();
 		await house.ok(['shutdown']);
 		await eventually(() => !familyOf(house).init, 'the end of the family');
 		const figures = await check(house, ledger);
-		t.diagnostic(JSON.stringify({seed, kills: counts, seconds: Math.round((Date.now() - began) / 1000), ...figures, ...rest, refusals: ledger.refusals,
+		t.diagnostic(JSON.stringify({seed, kills: counts, seconds: Math.round((Date.now() - began) / 1000), ...figures, ...rest, versions: ledger.offered, versionsAccepted: ledger.accepted.size, versionsShown: ledger.shown.size, refusals: ledger.refusals,
 			people: ledger.people}));
 		assert.ok(figures.effects > 0 && figures.consumed > 0, 'nothing was tried');
 	} catch (error) {

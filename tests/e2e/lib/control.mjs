@@ -61,6 +61,11 @@ export class Control {
 		return this.#ask('reject', id, pin, reason);
 	}
 
+	/** What is offered under this digest, in hex. */
+	accept(server, tool, digest, pin) {
+		return this.#ask('accept', server, tool, digest, pin);
+	}
+
 	setPin(pin, old = '') {
 		return this.#ask('pin', old, pin);
 	}
