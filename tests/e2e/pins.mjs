@@ -151,6 +151,15 @@ pinsTest('a new tool looks unknown until it is accepted', async (house, client) 
 	assertGranted(await call(client, 'extra'), 'this is extra');
 });
 
+pinsTest('what is offered can be accepted when nobody is connected', async (house, client) => {
+	define(house, {...before, extra: {description: 'More.'}});
+	await offered(house, 'extra');
+	await client.close();
+	await eventually(async () => (await house.status()).sessions.length === 0, 'the end of the session');
+	await accept(house);
+	await untilSeen(await house.connect('dev', 'shifty'), ['extra', 'read', 'write']);
+});
+
 pinsTest('a renamed tool is told as that; a removed one is on the record', async (house, client) => {
 	define(house, {write: before.write, renamed: before.read});
 	const {why} = await offered(house, 'renamed');

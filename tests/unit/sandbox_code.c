@@ -351,6 +351,41 @@ static void only_what_has_settled_is_remembered(void **state)
 	assert_changed(&code);
 }
 
+static void look_of(const char *path, uint8_t ret_look[SANDBOX_CODE_BYTES], bool contents, bool *ret_cacheable)
+{
+	struct sandbox_inside inside = { .common = &common, .plan = &plan };
+	struct sandbox_report report = { 0 };
+	struct code_tree tree = { .inside = &inside, .report = &report, .contents = contents, .names = BUF_INIT(CODE_NAMES_MAX), .chunk = malloc(CODE_CHUNK),
+				  .settled = { .tv_sec = time(NULL) + 1000 } };
+	uint8_t digest[SANDBOX_CODE_BYTES];
+
+	assert_int_equal(code_tree(&tree, path, ret_look, digest), 0);
+	*ret_cacheable = tree.cacheable;
+	buf_free(&tree.names);
+	free(tree.chunk);
+}
+
+/* A file system whose times say nothing, such as one in memory, is read each time, however old its files are. */
+static void a_file_system_that_cannot_be_believed_is_not_remembered(void **state)
+{
+	uint8_t seen[SANDBOX_CODE_BYTES];
+	char name[] = "/dev/shm/bawn-code-XXXXXX";
+	cleanup_fd int fd = -1;
+	bool cacheable;
+	struct statfs fs;
+
+	(void)state;
+	if (!disk() || statfs("/dev/shm", &fs) < 0 || fs.f_type != TMPFS_MAGIC)
+		skip();
+	look_of(app, seen, true, &cacheable);
+	assert_true(cacheable);
+	fd = mkstemp(name);
+	assert_true(fd >= 0);
+	look_of(name, seen, true, &cacheable);
+	assert_false(cacheable);
+	unlink(name);
+}
+
 static void the_memory_is_bounded(void **state)
 {
 	struct sandbox_code code = { .fresh_count = SANDBOX_CODE_FRESH + 1000 };
@@ -367,16 +402,7 @@ static void the_memory_is_bounded(void **state)
 
 static void look(uint8_t ret_look[SANDBOX_CODE_BYTES], bool contents, bool *ret_cacheable)
 {
-	struct sandbox_inside inside = { .common = &common, .plan = &plan };
-	struct sandbox_report report = { 0 };
-	struct code_tree tree = { .inside = &inside, .report = &report, .contents = contents, .names = BUF_INIT(CODE_NAMES_MAX), .chunk = malloc(CODE_CHUNK),
-				  .settled = { .tv_sec = time(NULL) + 1000 } };
-	uint8_t digest[SANDBOX_CODE_BYTES];
-
-	assert_int_equal(code_tree(&tree, app, ret_look, digest), 0);
-	*ret_cacheable = tree.cacheable;
-	buf_free(&tree.names);
-	free(tree.chunk);
+	look_of(app, ret_look, contents, ret_cacheable);
 }
 
 /* Whoever keeps a file mapped could store into a page that is dirty already, which moves no time. */
@@ -525,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(mounted_modules_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_writable_place_within_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_what_has_settled_is_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_system_that_cannot_be_believed_is_not_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_memory_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_through_a_mapping_shows, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_change_cannot_be_made_to_look_the_same, setup, teardown),
