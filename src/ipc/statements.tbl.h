@@ -36,15 +36,6 @@ STATEMENT(approval_told, JUDGE, "t", "", "UPDATE approvals SET told = 1 WHERE id
 /* Everything whose time is over at ?1; which those were. */
 STATEMENT(approval_expire, JUDGE, "i", "t",
 	"UPDATE approvals SET state = 'expired', ended = ?1 WHERE state IN ('pending', 'approved') AND expires <= ?1 RETURNING id")
-/* One live record is withdrawn: id, now, uid or null, reason. */
-STATEMENT(approval_withdraw, JUDGE, "tiIT", "",
-	"UPDATE approvals SET state = 'withdrawn', ended = ?2, decided_by = ?3, reason = ?4 WHERE id = ?1 AND state IN ('pending', 'approved')")
-/* Which rules the live records stand on. */
-STATEMENT(approval_rules, JUDGE, "", "tt", "SELECT DISTINCT agent, rule_digest FROM approvals WHERE state IN ('pending', 'approved')")
-/* The live records of a rule that is gone: agent, rule digest, now, reason. */
-STATEMENT(approval_withdraw_rule, JUDGE, "ttit", "t",
-	"UPDATE approvals SET state = 'withdrawn', ended = ?3, reason = ?4 WHERE agent = ?1 AND rule_digest = ?2 AND state IN ('pending', 'approved')"
-	" RETURNING id")
 /* How many records of an agent wait for a person. */
 STATEMENT(approval_waiting, JUDGE, "t", "i", "SELECT count(*) FROM approvals WHERE agent = ?1 AND state = 'pending'")
 /* What the live records stand on: rule and facts, of which tool and agent. */
@@ -54,10 +45,6 @@ STATEMENT(approval_bases, JUDGE, "", "ttttt",
 STATEMENT(approval_withdraw_base, JUDGE, "tttttit", "t",
 	"UPDATE approvals SET state = 'withdrawn', ended = ?6, reason = ?7 WHERE agent = ?1 AND server = ?2 AND tool = ?3 AND effect = ?4"
 	" AND rule_digest = ?5 AND state IN ('pending', 'approved') RETURNING id")
-/* The live records of a tool whose pin is another one now: server, tool, pin, now, reason. */
-STATEMENT(approval_withdraw_pin, JUDGE, "tttit", "t",
-	"UPDATE approvals SET state = 'withdrawn', ended = ?4, reason = ?5 WHERE server = ?1 AND tool = ?2 AND pin <> ?3"
-	" AND state IN ('pending', 'approved') RETURNING id")
 /* All of them, or those that are live, newest first, before row ?1 (0: from the newest), at most ?2. */
 STATEMENT(approval_list, CONSOLE, "ii", "itttttttiitIIITI",
 	"SELECT rowid, id, state, agent, server, tool, effect, rule, created, expires, why, decided, decided_by, same_user, reason, ended FROM approvals"

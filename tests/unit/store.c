@@ -252,18 +252,34 @@ static void expiry_and_withdrawal(void **state)
 	assert_int_equal(f->rows.count, 1);
 	assert_cell(f, 0, 0, "a");
 	assert_state(f, "s1", "expired");
-	assert_int_equal(run(f, STATEMENT_approval_rules), SQLITE_OK);
-	assert_int_equal(f->rows.count, 1);
-	run(f, STATEMENT_approval_withdraw_rule, "dev", "other", 160LL, "gone");
-	assert_int_equal(f->rows.count, 0);
-	run(f, STATEMENT_approval_withdraw_pin, "files", "move", "pin1", 160LL, "changed");
-	assert_int_equal(f->rows.count, 0); /* the same pin */
-	run(f, STATEMENT_approval_withdraw_pin, "files", "move", "pin2", 160LL, "changed");
-	assert_int_equal(f->rows.count, 1);
-	assert_state(f, "s2", "withdrawn");
 	ask(f, "c", "s3", "dev", 100, 200);
-	run(f, STATEMENT_approval_withdraw_rule, "dev", "rule1", 160LL, "gone");
-	assert_cell(f, 0, 0, "c");
+	assert_int_equal(run(f, STATEMENT_approval_bases), SQLITE_OK);
+	assert_int_equal(f->rows.count, 1);
+	assert_cell(f, 0, 0, "dev");
+	assert_cell(f, 0, 4, "rule1");
+	for (size_t i = 0; i < 5; i++) {
+		static const char *const basis[] = { "dev", "files", "move", "destructive", "rule1" };
+		const char *other[5];
+
+		memcpy(other, basis, sizeof(other));
+		other[i] = "another";
+		run(f, STATEMENT_approval_withdraw_base, other[0], other[1], other[2], other[3], other[4], 160LL, "gone");
+		assert_int_equal(f->rows.count, 0);
+	}
+	run(f, STATEMENT_approval_withdraw_base, "dev", "files", "move", "destructive", "rule1", 160LL, "gone");
+	assert_int_equal(f->rows.count, 2);
+	assert_state(f, "s1", "expired");
+	assert_state(f, "s2", "withdrawn");
+	assert_state(f, "s3", "withdrawn");
+	assert_int_equal(run(f, STATEMENT_approval_bases), SQLITE_OK);
+	assert_int_equal(f->rows.count, 0);
+	assert_int_equal(run(f, STATEMENT_approval_waiting, "dev"), SQLITE_OK);
+	assert_cell(f, 0, 0, "0");
+	ask(f, "d", "s4", "dev", 100, 200);
+	run(f, STATEMENT_approval_waiting, "dev");
+	assert_cell(f, 0, 0, "1");
+	run(f, STATEMENT_approval_waiting, "ops");
+	assert_cell(f, 0, 0, "0");
 	run(f, STATEMENT_approval_told, "a");
 	assert_int_equal(f->changes, 1);
 	run(f, STATEMENT_approval_told, "c");
