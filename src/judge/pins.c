@@ -1,4 +1,4 @@
-#include "judge/pins.h"
+#include "judge/pins_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,10 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "judge/approval.h"
 #include "judge/look_alike.h"
-#include "judge/people.h"
-#include "judge/record.h"
 #include "judge/server.h"
 #include "judge/stored.h"
 
@@ -21,121 +18,11 @@ enum {
 	RENAMED_SIZE = 16 * 1024, /* bytes of a definition that is compared so */
 };
 
-/* The digest of one tool's definition, or of the code, whose tool is "". */
-struct pin {
-	char *tool;
-	char digest[TOOL_HEX + 1];
-	bool gone; /* the server has it no more, and that is on the record */
-};
-
-/* Sorted by tool. */
-struct pin_list {
-	struct pin *list;
-	size_t count, room;
-};
-
-enum pins_state {
-	PINS_UNKNOWN,
-	PINS_LOADING,
-	PINS_FIRST, /* the server is seen for the first time, which is being recorded and stored */
-	PINS_KNOWN,
-};
-
-/* What the judge knows of one server's pins. Lives as long as the judge, so that whoever is called back finds it. */
-struct pins {
-	struct pins *next;
-	struct judge *judge;
-	char server[65];
-	enum pins_state state;
-	struct pin_list accepted, offered;
-	uint64_t generation; /* of what is known; tools that were settled under another one are settled again */
-	struct first *first;
-	bool accepting; /* one at a time */
-	struct event *retry;
-};
-
-/* ---- lists ---- */
-
-static size_t list_place(const struct pin_list *l, struct slice tool)
-{
-	size_t low = 0, high = l->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (slice_cmp(slice_str(l->list[middle].tool), tool) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct pin *list_find(const struct pin_list *l, struct slice tool)
-{
-	size_t at = list_place(l, tool);
-
-	return at < l->count && slice_eq(slice_str(l->list[at].tool), tool) ? &l->list[at] : NULL;
-}
-
-static void list_drop(struct pin_list *l, struct slice tool)
-{
-	struct pin *found = list_find(l, tool);
-
-	if (!found)
-		return;
-	free(found->tool);
-	l->count--;
-	memmove(found, found + 1, (size_t)(l->list + l->count - found) * sizeof(*found));
-}
-
-static void list_clear(struct pin_list *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		free(l->list[i].tool);
-	free(l->list);
-	*l = (struct pin_list){ 0 };
-}
-
-static int list_put(struct pin_list *l, struct slice tool, struct slice digest)
-{
-	struct pin *found = list_find(l, tool), *more;
-	size_t at = list_place(l, tool);
-	char *name;
-
-	if (digest.len != TOOL_HEX)
-		return -EINVAL;
-	if (found) {
-		memcpy(found->digest, digest.ptr, TOOL_HEX);
-		return 0;
-	}
-	if (l->count == l->room) {
-		more = reallocarray(l->list, l->room ? l->room * 2 : 32, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		l->list = more;
-		l->room = l->room ? l->room * 2 : 32;
-	}
-	name = strndup(tool.ptr ? tool.ptr : "", tool.len);
-	if (!name)
-		return -ENOMEM;
-	memmove(&l->list[at + 1], &l->list[at], (l->count - at) * sizeof(*l->list));
-	l->list[at] = (struct pin){ .tool = name };
-	memcpy(l->list[at].digest, digest.ptr, TOOL_HEX);
-	l->count++;
-	return 0;
-}
-
-static bool pin_is(const struct pin *pin, const char *digest)
-{
-	return pin && memcmp(pin->digest, digest, TOOL_HEX) == 0;
-}
-
 /* ---- what is known ---- */
 
 static void on_retry(evutil_socket_t fd, short what, void *arg);
 
-static struct pins *pins_of(struct judge *judge, const char *server)
+struct pins *pins_of(struct judge *judge, const char *server)
 {
 	struct pins *p;
 
@@ -156,22 +43,30 @@ static struct pins *pins_of(struct judge *judge, const char *server)
 	return p;
 }
 
-/* The store failed, or is gone: what it has is to be read again. Tools that were checked stay as they are until then. */
-static void forget(struct pins *p)
+void pins_forget(struct pins *p)
 {
 	p->state = PINS_UNKNOWN;
 	p->generation++;
 	event_add(p->retry, &(struct timeval){ .tv_sec = RETRY_S });
 }
 
-/* Takes rows of (tool, digest). */
+/* Takes rows of (tool, digest). What is on the record of them stays known. */
 static int list_take(struct pin_list *l, const struct json *rows)
 {
+	struct pin_list fresh = { 0 };
 	int r = 0;
 
-	list_clear(l);
-	for (uint32_t i = 0; i < rows->count && r == 0; i++)
-		r = list_put(l, stored_column(&rows->items[i], 0), stored_column(&rows->items[i], 1));
+	for (uint32_t i = 0; i < rows->count && r == 0; i++) {
+		struct slice tool = stored_column(&rows->items[i], 0);
+		const struct pin *before = pin_list_find(l, tool);
+
+		r = pin_list_put(&fresh, tool, stored_column(&rows->items[i], 1));
+		if (r == 0 && before)
+			pin_list_find(&fresh, tool)->gone = before->gone;
+	}
+	pin_list_clear(r < 0 ? &fresh : l);
+	if (r == 0)
+		*l = fresh;
 	return r;
 }
 
@@ -182,7 +77,7 @@ static void on_offered(struct judge *judge, void *ctx, const struct json *rows, 
 	(void)changes;
 	(void)why;
 	if (!rows || list_take(&p->offered, rows) < 0) {
-		forget(p);
+		pins_forget(p);
 		return;
 	}
 	p->state = PINS_KNOWN;
@@ -197,7 +92,7 @@ static void on_accepted(struct judge *judge, void *ctx, const struct json *rows,
 	(void)changes;
 	(void)why;
 	if (!rows || list_take(&p->accepted, rows) < 0)
-		forget(p);
+		pins_forget(p);
 	else
 		stored_run(judge, STATEMENT_pin_offered, &server, 1, on_offered, p);
 }
@@ -237,7 +132,7 @@ static void on_kept(struct judge *judge, void *ctx, const struct json *rows, uin
 	(void)changes;
 	(void)why;
 	if (!rows && ((struct pins *)ctx)->state == PINS_KNOWN)
-		forget(ctx);
+		pins_forget(ctx);
 }
 
 static void put(struct pins *p, const char *state, struct slice tool, const char *digest, struct slice definition, const char *why, stored_done *done, void *ctx)
@@ -263,10 +158,10 @@ static bool offer(struct pins *p, struct slice tool, const char *digest, const s
 {
 	cleanup_buf struct buf text = BUF_INIT(TOOL_DEFINITION_MAX);
 
-	if (pin_is(list_find(&p->offered, tool), digest))
+	if (pin_is(pin_list_find(&p->offered, tool), digest))
 		return false;
 	if ((definition ? json_write(&text, definition) : code_definition(digest, &text)) < 0 ||
-	    list_put(&p->offered, tool, slice_str(digest)) < 0) {
+	    pin_list_put(&p->offered, tool, slice_str(digest)) < 0) {
 		log_error("server %s: there is no memory to offer what is withheld", p->server);
 		return false;
 	}
@@ -278,28 +173,21 @@ static void offer_no_more(struct pins *p, struct slice tool)
 {
 	struct json values[] = { stored_text(slice_str(p->server)), stored_text(tool), stored_text(SLICE("offered")) };
 
-	if (!list_find(&p->offered, tool))
+	if (!pin_list_find(&p->offered, tool))
 		return;
 	stored_run(p->judge, STATEMENT_pin_forget, values, sizeof(values) / sizeof(values[0]), on_kept, p);
-	list_drop(&p->offered, tool);
+	pin_list_drop(&p->offered, tool);
 }
 
 /* ---- the record ---- */
 
-/* Names with something to say of each, as many as an entry takes. */
-struct naming {
-	struct arena arena;
-	struct json names;
-	size_t count;
-};
-
-static void naming_begin(struct naming *n)
+void naming_begin(struct naming *n)
 {
 	*n = (struct naming){ .arena = ARENA_INIT(65536) };
 	n->names = (struct json){ .type = JSON_ARRAY, .items = arena_array(&n->arena, LISTED, sizeof(struct json)) };
 }
 
-static void naming_add(struct naming *n, struct slice name, const char *what)
+void naming_add(struct naming *n, struct slice name, const char *what)
 {
 	char *text = n->names.items && n->names.count < LISTED ? arena_alloc(&n->arena, LISTED_TEXT) : NULL;
 
@@ -346,13 +234,13 @@ static void first_end(struct pins *p, bool kept)
 
 	p->first = NULL;
 	for (size_t i = 0; kept && i < first->count; i++)
-		kept = list_put(&p->accepted, first->list[i].tool, slice_str(first->list[i].digest)) == 0;
+		kept = pin_list_put(&p->accepted, first->list[i].tool, slice_str(first->list[i].digest)) == 0;
 	if (kept)
-		kept = list_put(&p->accepted, (struct slice){ 0 }, slice_str(first->code)) == 0;
+		kept = pin_list_put(&p->accepted, (struct slice){ 0 }, slice_str(first->code)) == 0;
 	arena_free(&first->arena);
 	free(first);
 	if (!kept) {
-		forget(p);
+		pins_forget(p);
 		return;
 	}
 	p->state = PINS_KNOWN;
@@ -437,7 +325,7 @@ static void first_sight(struct pins *p, const struct tools *tools)
 	int r = 0;
 
 	if (!first) {
-		forget(p);
+		pins_forget(p);
 		return;
 	}
 	naming_begin(&names);
@@ -534,7 +422,7 @@ static bool renamed(const struct pins *p, const struct tools *tools, const struc
 
 static enum tool_state state_of(const struct pins *p, const struct tools *tools, const struct tool *tool, bool code_accepted, unsigned *pairs)
 {
-	const struct pin *pin = list_find(&p->accepted, tool->name);
+	const struct pin *pin = pin_list_find(&p->accepted, tool->name);
 
 	if (pin && (!tool->schema || !pin_is(pin, tool->digest)))
 		return TOOL_CHANGED;
@@ -599,7 +487,7 @@ static void settle(struct pins *p, struct tools *tools, bool code_accepted)
 bool pins_check(struct judge *judge, const char *server, struct tools *tools)
 {
 	struct pins *p = pins_of(judge, server);
-	const struct pin *code = p ? list_find(&p->accepted, (struct slice){ 0 }) : NULL;
+	const struct pin *code = p ? pin_list_find(&p->accepted, (struct slice){ 0 }) : NULL;
 	const bool code_accepted = pin_is(code, tools->code);
 	unsigned pairs = 0;
 
@@ -614,7 +502,7 @@ bool pins_check(struct judge *judge, const char *server, struct tools *tools)
 	for (size_t i = 0; i < tools->count; i++) {
 		struct tool *tool = &tools->list[i];
 
-		tool->known = list_find(&p->accepted, tool->name) != NULL;
+		tool->known = pin_list_find(&p->accepted, tool->name) != NULL;
 		tool->state = state_of(p, tools, tool, code_accepted, &pairs);
 	}
 	if (tools->settled != p->generation) {
@@ -622,223 +510,4 @@ bool pins_check(struct judge *judge, const char *server, struct tools *tools)
 		settle(p, tools, code_accepted);
 	}
 	return true;
-}
-
-/* ---- accepting ---- */
-
-struct accepting {
-	struct pins *pins;
-	struct person person;
-	char tool[257]; /* empty: all that is offered */
-	char digest[TOOL_HEX + 1];
-	struct buf secret;    /* until it is checked */
-	struct buf offered;   /* canonical JSON of what will be accepted, as pin_offered has it */
-	struct pin_list list; /* the same */
-	struct naming names;  /* with the digests of before */
-	bool same_user;
-	uint64_t entry;
-};
-
-static void accepting_free(struct accepting *a)
-{
-	a->pins->accepting = false;
-	if (a->secret.ptr)
-		sodium_memzero(a->secret.ptr, a->secret.cap);
-	buf_free(&a->secret);
-	buf_free(&a->offered);
-	list_clear(&a->list);
-	arena_free(&a->names.arena);
-	free(a);
-}
-
-static void accepting_end(struct accepting *a, uint8_t status, const char *code, const char *text)
-{
-	people_answer(a->pins->judge, &a->person, status, code, text, a->entry);
-	accepting_free(a);
-}
-
-/* The log says that it was accepted, and it was not. */
-static void accepting_undone(struct accepting *a, const char *why)
-{
-	cleanup_arena struct arena arena = ARENA_INIT(16384);
-	struct fields f = FIELDS_INIT(&arena);
-	char text[512];
-
-	fields_text(&f, "server", slice_str(a->pins->server));
-	fields_text(&f, "tool", slice_str(a->tool));
-	fields_u64(&f, "decision", a->entry);
-	fields_text(&f, "why", slice_str(why));
-	record_append(a->pins->judge, "pins.undone", &f, (struct slice){ 0 }, false, NULL, NULL);
-	text_format(text, sizeof(text), "nothing was accepted: %s", why);
-	accepting_end(a, 1, "not_stored", text);
-}
-
-#define OTHER_NOW "what was accepted of the tool is another now"
-
-/* Approvals that were given for the tool as it was are no good any more. */
-static void record_withdrawn(struct accepting *a, const struct json *rows)
-{
-	for (uint32_t i = 0; i < rows->count; i++) {
-		cleanup_arena struct arena arena = ARENA_INIT(16384);
-		struct fields f = FIELDS_INIT(&arena);
-
-		fields_text(&f, "approval", stored_column(&rows->items[i], 0));
-		fields_u64(&f, "decision", a->entry);
-		fields_text(&f, "why", SLICE(OTHER_NOW));
-		record_append(a->pins->judge, "approval.withdrawn", &f, (struct slice){ 0 }, false, NULL, NULL);
-		approval_tell(a->pins->judge, stored_column(&rows->items[i], 0), "withdrawn");
-	}
-}
-
-static void on_accept_stored(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
-{
-	struct accepting *a = ctx;
-	struct pins *p = a->pins;
-
-	if (!rows || changes == 0) {
-		accepting_undone(a, rows ? "something else is offered by now; look at it again" : why);
-		return;
-	}
-	record_withdrawn(a, rows);
-	for (size_t i = 0; i < a->list.count; i++) {
-		struct slice tool = slice_str(a->list.list[i].tool);
-
-		if (list_put(&p->accepted, tool, slice_str(a->list.list[i].digest)) < 0)
-			forget(p);
-		if (pin_is(list_find(&p->offered, tool), a->list.list[i].digest))
-			list_drop(&p->offered, tool);
-	}
-	accepting_end(a, 0, "", a->same_user ? "accepted as the user that an agent's client runs as; the record says so" : "");
-	server_on_pins(judge, p->server);
-}
-
-/* All or one; the statement looks once more whether this is what is offered. */
-static void on_accept_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)
-{
-	cleanup_arena struct arena arena = ARENA_INIT(4096);
-	struct accepting *a = ctx;
-	const struct json server = stored_text(slice_str(a->pins->server)), now = stored_number(&arena, clock_wall_us());
-	const struct json uid = stored_number(&arena, a->person.uid), reason = stored_text(SLICE(OTHER_NOW));
-	const struct json all[] = { server, stored_text(buf_slice(&a->offered)), now, uid, reason };
-	const struct json one[] = { server, stored_text(slice_str(a->tool)), stored_text(slice_str(a->digest)), now, uid, reason };
-	char text[512];
-
-	a->entry = entry;
-	if (!entry) {
-		text_format(text, sizeof(text), "nothing was accepted, because the record cannot be written: %s", why);
-		accepting_end(a, 1, "not_recorded", text);
-	} else if (a->tool[0]) {
-		stored_run(judge, STATEMENT_pin_accept, one, sizeof(one) / sizeof(one[0]), on_accept_stored, a);
-	} else {
-		stored_run(judge, STATEMENT_pin_accept_all, all, sizeof(all) / sizeof(all[0]), on_accept_stored, a);
-	}
-}
-
-static void on_accept_checked(struct judge *judge, void *ctx, enum person_verdict verdict, uint64_t wait_ms)
-{
-	cleanup_arena struct arena arena = ARENA_INIT(16384);
-	struct fields f = FIELDS_INIT(&arena);
-	struct accepting *a = ctx;
-
-	if (verdict != PERSON_OK) {
-		people_refuse(judge, &a->person, "accept", slice_str(a->pins->server), verdict, wait_ms);
-		accepting_free(a);
-		return;
-	}
-	for (const struct session *s = judge->sessions; s; s = s->next)
-		a->same_user = a->same_user || (s->uid == a->person.uid && strcmp(server_name(s->server), a->pins->server) == 0);
-	fields_text(&f, "server", slice_str(a->pins->server));
-	fields_text(&f, "tool", slice_str(a->tool));
-	fields_text(&f, "digest", slice_str(a->digest));
-	fields_u64(&f, "tools", a->names.count);
-	fields_json(&f, "names", a->names.names);
-	fields_u64(&f, "uid", a->person.uid);
-	fields_u64(&f, "pid", a->person.pid);
-	fields_bool(&f, "same_user", a->same_user);
-	record_append(judge, "pins.accepted", &f, (struct slice){ 0 }, true, on_accept_recorded, a);
-}
-
-/* One offered row that is to be accepted: into the list, into the text that says what is offered, and what will be recorded of it. */
-static int accepting_add(struct accepting *a, struct slice tool, struct slice digest, struct slice before)
-{
-	struct json pair[] = { json_text(tool), json_text(digest) };
-	struct json row = { .type = JSON_ARRAY, .count = 2, .items = pair };
-	char what[2 * TOOL_HEX + 16];
-	int r = list_put(&a->list, tool, digest);
-
-	if (r == 0)
-		r = buf_add_char(&a->offered, a->offered.len ? ',' : '[');
-	if (r == 0)
-		r = json_write(&a->offered, &row);
-	snprintf(what, sizeof(what), "%.*s -> %.*s", SLICE_ARG(before.len ? before : SLICE("nothing")), SLICE_ARG(digest));
-	naming_add(&a->names, tool.len ? tool : SLICE("(code)"), what);
-	return r;
-}
-
-/* Takes what is stored of the server (tool, state, digest; what is accepted comes before what is offered): is it what the person saw? */
-static bool accepting_matches(struct accepting *a, const struct json *rows)
-{
-	struct slice before = { 0 }, of = { 0 };
-	unsigned char digest[crypto_hash_sha256_BYTES];
-	char hex[TOOL_HEX];
-
-	for (uint32_t i = 0; i < rows->count; i++) {
-		struct slice tool = stored_column(&rows->items[i], 0);
-
-		if (a->tool[0] && !slice_eq(tool, slice_str(a->tool)))
-			continue;
-		if (slice_eq(stored_column(&rows->items[i], 1), SLICE("accepted"))) {
-			before = stored_column(&rows->items[i], 2);
-			of = tool;
-		} else if (accepting_add(a, tool, stored_column(&rows->items[i], 2), slice_eq(of, tool) ? before : (struct slice){ 0 }) < 0) {
-			return false;
-		}
-	}
-	if (a->list.count == 0 || buf_add_char(&a->offered, ']') < 0)
-		return false;
-	if (a->tool[0])
-		return pin_is(&a->list.list[0], a->digest);
-	crypto_hash_sha256(digest, (const unsigned char *)a->offered.ptr, a->offered.len);
-	text_hex(digest, sizeof(digest), hex);
-	return memcmp(hex, a->digest, TOOL_HEX) == 0;
-}
-
-static void on_accept_looked(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
-{
-	struct accepting *a = ctx;
-
-	(void)changes;
-	if (!rows)
-		accepting_end(a, 1, "not_stored", why);
-	else if (!accepting_matches(a, rows))
-		accepting_end(a, 2, "not_offered", "this is not what is offered now; look at it again");
-	else
-		stored_check_person(judge, buf_slice(&a->secret), on_accept_checked, a);
-}
-
-void pins_on_accept(struct judge *judge, const struct msg_person_accept *m)
-{
-	const struct person person = { .request = m->request, .uid = m->uid, .pid = m->pid };
-	const struct policy_server *server = judge->policy ? policy_server_find(judge->policy, m->server) : NULL;
-	struct pins *p = server ? pins_of(judge, server->name) : NULL;
-	struct accepting *a = p && !p->accepting && m->digest.len == TOOL_HEX / 2 ? calloc(1, sizeof(*a)) : NULL;
-	struct json name = stored_text(m->server);
-
-	if (!server) {
-		people_answer(judge, &person, 2, "unknown", "the policy has no such server", 0);
-		return;
-	}
-	if (!a) {
-		people_answer(judge, &person, 1, "busy", "somebody is accepting something of this server just now; try again", 0);
-		return;
-	}
-	*a = (struct accepting){ .pins = p, .person = person, .secret = BUF_INIT(256), .offered = BUF_INIT(1024 * 1024) };
-	naming_begin(&a->names);
-	snprintf(a->tool, sizeof(a->tool), "%.*s", SLICE_ARG(m->tool));
-	text_hex(m->digest.ptr, TOOL_HEX / 2, a->digest);
-	p->accepting = true;
-	if (buf_add_slice(&a->secret, m->secret) < 0)
-		accepting_end(a, 1, "failed", "out of memory");
-	else
-		stored_run(judge, STATEMENT_pin_rows, &name, 1, on_accept_looked, a);
 }

@@ -54,6 +54,7 @@ struct run {
 	struct sandbox sandbox;
 	struct log_file *log;
 	bool dropping; /* said once a second */
+	bool killed;   /* by order */
 	struct event *ready, *ended, *stderr_ready, *refill;
 	size_t budget, keep; /* bytes of its standard error that may still be taken, and kept, this second */
 };
@@ -382,7 +383,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if ((what & EV_TIMEOUT) || sandbox_ready(l->maker, &run->sandbox, &fault) < 0) {
-		log_warning("%s: %s", run->log ? run->log->log.name : "a server", fault.text);
+		if (!run->killed)
+			log_warning("%s: %s", run->log ? run->log->log.name : "a server", fault.text);
 		if (l->judge)
 			tell_failed(l, run->id, fault.text);
 		run_free(run);
@@ -443,8 +445,10 @@ static void on_judge(void *ctx, struct channel *channel, struct message *m)
 		on_start(l, &m->sandbox_start);
 	} else if (m->type == MSG_sandbox_kill) {
 		run = run_find(l, m->sandbox_kill.sandbox);
-		if (run)
+		if (run) {
+			run->killed = true;
 			sandbox_kill(&run->sandbox);
+		}
 	}
 }
 
