@@ -203,17 +203,17 @@ int bundle_read(int dir, const char *path, struct bundle *ret)
 	const struct json *format;
 	struct json *top;
 	int64_t version;
+	char *kept;
 
 	*ret = (struct bundle){ .dir = dir, .path = path, .arena = ARENA_INIT(ARENA_MAX) };
 	if (r == -ENOENT)
 		return cli_error(CLI_USAGE, "%s is no backup, or one that was not finished: it has no %s", path, manifest_name);
 	if (r < 0)
 		return cli_error(CLI_REFUSED, "cannot read %s/%s: %s", path, manifest_name, strerror(-r));
-	top = arena_alloc(&ret->arena, sizeof(*top));
 	/* The texts of the tree may borrow from the bytes. */
-	char *kept = top ? arena_alloc(&ret->arena, text.len + 1) : NULL;
-
-	if (!kept)
+	top = arena_alloc(&ret->arena, sizeof(*top));
+	kept = arena_alloc(&ret->arena, text.len + 1);
+	if (!top || !kept)
 		return cli_error(CLI_REFUSED, "no memory");
 	memcpy(kept, text.ptr, text.len);
 	if (json_parse(&ret->arena, slice_of(kept, text.len), &json_limits_default, top, NULL) != JSON_OK)
