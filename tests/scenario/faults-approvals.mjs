@@ -406,7 +406,8 @@ test(`${kills} kills under load`, {timeout: 180000 + kills * 3000}, async (t) =>
 	const ledger = new Ledger(), counts = {};
 	const person = new Person(house, ledger);
 	const began = Date.now();
-	let stopped = false, load = [];
+	let stopped = false, finished = false; // the load; and the one who sees to it that there is a family while the load ends
+	let load = [], others = [];
 	const stop = () => stopped;
 	t.diagnostic(`BAWN_SEED=${seed}`);
 	try {
@@ -416,11 +417,14 @@ test(`${kills} kills under load`, {timeout: 180000 + kills * 3000}, async (t) =>
 		await withShifty(house, stop, async (client) => await shownVersion(client, ledger) === 0);
 		assert.equal((await person.setPin()).status, 0);
 		await first.end();
-		const agents = Array.from({length: clients}, (_, number) => agent(house, ledger, person, number, stop));
-		load = [...agents, keeper(house, stop), shifter(house, ledger, person, stop)];
-		await Promise.race([killer(house, ledger, counts), Promise.all(load)]);
+		load = [...Array.from({length: clients}, (_, number) => agent(house, ledger, person, number, stop)), shifter(house, ledger, person, stop)];
+		const kept = keeper(house, () => finished);
+		others = [kept];
+		await Promise.race([killer(house, ledger, counts), Promise.all(load), kept]);
 		stopped = true;
 		await Promise.all(load);
+		finished = true;
+		await kept;
 		const rest = await useTheRest(house, ledger, person);
 		await checkPins(house, ledger);
 		person.close();
@@ -434,9 +438,9 @@ test(`${kills} kills under load`, {timeout: 180000 + kills * 3000}, async (t) =>
 		error.message += ` (BAWN_SEED=${seed}, killed: ${JSON.stringify(counts)}, in ${house.root})`;
 		throw error;
 	} finally {
-		stopped = true;
+		stopped = finished = true;
 		person.close();
-		await Promise.allSettled(load);
+		await Promise.allSettled([...load, ...others]);
 		await house.close({leaveFolder: process.env.BAWN_KEEP !== undefined});
 	}
 });
