@@ -46,6 +46,7 @@ soak:
 	@BAWN_ROUNDS=200 $(BUILD)/tests/unit/unit-auditlog_crash
 	@BUILD=$(BUILD) node tests/scenario/soak.mjs $(SOAK_SECONDS)
 	@BUILD=$(BUILD) BAWN_KILLS=500 node tests/scenario/faults-approvals.mjs
+	@BUILD=$(BUILD) BAWN_ROUNDS=1000 BAWN_KILLS=120 node --test-name-pattern='64 calls at once on|killed at' tests/e2e/agent-approvals.mjs
 
 # The build folder may be of an earlier make, with another PREFIX. Nothing is rebuilt when it is the same: this may be root's turn.
 install: all
