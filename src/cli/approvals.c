@@ -42,6 +42,7 @@ static struct show on_stdout(struct buf *out)
 	struct show show = SHOW_INIT(out, terminal_columns(STDOUT_FILENO));
 
 	show.wide = terminal_is_wide();
+	show.ascii = !terminal_is_utf8();
 	return show;
 }
 

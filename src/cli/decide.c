@@ -117,6 +117,7 @@ static int show_on_terminal(int terminal, const struct approval *a, bool approve
 	int r;
 
 	show.wide = terminal_is_wide();
+	show.ascii = !terminal_is_utf8();
 	r = view_record(&show, a);
 	for (size_t i = 0; i < out.len; i++)
 		lines += out.ptr[i] == '\n';

@@ -134,6 +134,7 @@ static struct show on(int fd, struct buf *out)
 	struct show show = SHOW_INIT(out, terminal_columns(fd));
 
 	show.wide = terminal_is_wide();
+	show.ascii = !terminal_is_utf8();
 	return show;
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <termios.h>
@@ -167,12 +168,24 @@ unsigned terminal_columns(int fd)
 	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : COLUMNS_OTHERWISE;
 }
 
-bool terminal_is_wide(void)
+static const char *locale(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-	const char *locale = NULL;
+	const char *name = NULL;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && (!locale || !locale[0]); i++)
-		locale = getenv(names[i]);
-	return locale && (strncmp(locale, "zh", 2) == 0 || strncmp(locale, "ja", 2) == 0 || strncmp(locale, "ko", 2) == 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && (!name || !name[0]); i++)
+		name = getenv(names[i]);
+	return name ? name : "";
+}
+
+bool terminal_is_wide(void)
+{
+	return strncmp(locale(), "zh", 2) == 0 || strncmp(locale(), "ja", 2) == 0 || strncmp(locale(), "ko", 2) == 0;
+}
+
+bool terminal_is_utf8(void)
+{
+	const char *codeset = strchr(locale(), '.');
+
+	return codeset && (strncasecmp(codeset, ".utf-8", 6) == 0 || strncasecmp(codeset, ".utf8", 5) == 0);
 }

@@ -36,5 +36,8 @@ int terminal_ask(int terminal, const char *prompt, struct secret *ret_secret);
 /* The columns of a terminal, 80 when it does not say; 0 when `fd` is none. */
 unsigned terminal_columns(int fd);
 
-/* May letters of ambiguous width take two columns? So it is where the locale is Chinese, Japanese or Korean. */
+/* What the locale says of the terminal: LC_ALL, else LC_CTYPE, else LANG. May letters of ambiguous width take two columns (Chinese, Japanese, Korean)? */
 bool terminal_is_wide(void);
+
+/* Does it read UTF-8? When nothing says so, no. */
+bool terminal_is_utf8(void);

@@ -207,7 +207,7 @@ static int show_letter(struct text *t, size_t start, int32_t c, unsigned bits, b
 {
 	int r;
 
-	if ((bits & LETTER_ALIKE && alike_hidden) || (bits & LETTER_LEFTWARDS && t->leftwards_hidden))
+	if ((c >= 0x80 && t->show->ascii) || (bits & LETTER_ALIKE && alike_hidden) || (bits & LETTER_LEFTWARDS && t->leftwards_hidden))
 		return hide(t, c);
 	if (bits & LETTER_MARK)
 		return show_mark(t, start, c);
@@ -366,7 +366,7 @@ static int show_other(struct text *t, size_t start, int32_t c, unsigned bits)
 	case '"':
 		return t->style == STYLE_TEXT ? show_as_is(t, start, c, bits) : put_ascii(t->show, "\\\"", 2);
 	default:
-		if (bits & LETTER_HIDDEN || (bits & LETTER_LEFTWARDS && t->leftwards_hidden) || (bits & LETTER_ALIKE && !stands_in_foreign_text(t)))
+		if (bits & LETTER_HIDDEN || (c >= 0x80 && t->show->ascii) || (bits & LETTER_LEFTWARDS && t->leftwards_hidden) || (bits & LETTER_ALIKE && !stands_in_foreign_text(t)))
 			return hide(t, c);
 		return show_as_is(t, start, c, bits);
 	}

@@ -24,6 +24,7 @@ struct show {
 	struct buf *out;
 	unsigned columns; /* of the terminal; 0: lines are as long as they get */
 	bool wide;        /* the terminal may show letters of ambiguous width in two columns */
+	bool ascii;       /* it is not known to read UTF-8, whose bytes may be controls to it: all else is escaped */
 	unsigned column;  /* filled in the present line */
 	unsigned margin;  /* blanks before the mark of a line that goes on */
 	const char *lead; /* begins each line; or NULL */

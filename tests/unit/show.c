@@ -142,6 +142,18 @@ static void right_to_left_text_is_not_mixed(void **state)
 	assert_named("\u05d0\u05d1", "\"\\u{5d0}\\u{5d1}\""); /* what follows a name would change places with it */
 }
 
+/* To a terminal of an 8-bit character set, the second byte of the first letter here begins a control sequence. */
+static void without_utf8_there_is_only_ascii(void **state)
+{
+	cleanup_buf struct buf out = BUF_INIT(ROOM);
+	struct show show = SHOW_INIT(&out, 0);
+
+	(void)state;
+	show.ascii = true;
+	assert_int_equal(show_text(&show, SLICE("\u00db2J Мир e\u0301 « 中，国 x")), 0);
+	assert_true(slice_eq(buf_slice(&out), SLICE("\\u{db}2J \\u{41c}\\u{438}\\u{440} e\\u{301} \\u{ab} \\u{4e2d}\\u{ff0c}\\u{56fd} x")));
+}
+
 static void floods_are_counted(void **state)
 {
 	(void)state;
@@ -437,6 +449,7 @@ int main(void)
 		cmocka_unit_test(other_scripts_stay_readable),
 		cmocka_unit_test(a_preposition_needs_a_neighbour_of_its_script),
 		cmocka_unit_test(right_to_left_text_is_not_mixed),
+		cmocka_unit_test(without_utf8_there_is_only_ascii),
 		cmocka_unit_test(floods_are_counted),
 		cmocka_unit_test(names),
 		cmocka_unit_test(long_text_is_folded),

@@ -292,8 +292,17 @@ static void its_shape(void **state)
 	unsetenv("LC_CTYPE");
 	setenv("LANG", "ja_JP.UTF-8", 1);
 	assert_true(terminal_is_wide());
-	setenv("LC_ALL", "C.UTF-8", 1);
+	assert_true(terminal_is_utf8());
+	setenv("LC_ALL", "C.utf8", 1);
 	assert_false(terminal_is_wide());
+	assert_true(terminal_is_utf8());
+	setenv("LC_ALL", "de_DE.ISO-8859-1", 1);
+	assert_false(terminal_is_utf8());
+	setenv("LC_ALL", "C", 1);
+	assert_false(terminal_is_utf8());
+	unsetenv("LC_ALL");
+	unsetenv("LANG");
+	assert_false(terminal_is_utf8());
 }
 
 int main(void)
