@@ -76,7 +76,7 @@ int view_fetch(const struct place *place, const char *id, struct rows *ret_rows,
 	if (r != CLI_OK)
 		return r;
 	if (ret_rows->list.count == 0)
-		return cli_error(CLI_REFUSED, "there is no approval %s; `bawn approvals list --all` shows those that there are", id);
+		return cli_error(CLI_REFUSED, "there is no approval %s in the family of %s; `bawn approvals list --all` shows those that there are", id, place->policy);
 	if (approval_read(&ret_rows->list.items[0], ret_approval) < 0 || !slice_eq(ret_approval->id, slice_str(id)))
 		return cli_error(CLI_REFUSED, "the record of approval %s is damaged: it is not what its id was made from, and nothing can be decided by it", id);
 	/* The store writes that down a moment later. */

@@ -54,6 +54,27 @@ static int count_entries(int fd)
 	return count;
 }
 
+/* Whether the target is the state folder, or lies in it: a restore moves that aside, and whoever removes it then would lose the backup. */
+static bool is_in_state(const struct backup_run *b)
+{
+	cleanup_fd int at = openat(b->dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat state, here, last = { .st_ino = 0 };
+
+	if (fstat(b->state, &state) < 0)
+		return false;
+	while (at >= 0 && fstat(at, &here) == 0 && (here.st_ino != last.st_ino || here.st_dev != last.st_dev)) {
+		int above;
+
+		if (here.st_ino == state.st_ino && here.st_dev == state.st_dev)
+			return true;
+		last = here;
+		above = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&at);
+		at = above;
+	}
+	return false;
+}
+
 /* A folder that is new, or empty and this user's own: closed to everybody else before anything is in it. */
 static int open_target(struct backup_run *b, bool *made)
 {
@@ -66,6 +87,11 @@ static int open_target(struct backup_run *b, bool *made)
 	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir < 0 || fstat(b->dir, &st) < 0)
 		return cli_error(CLI_USAGE, "%s is no folder that can be written to: %s", b->path, strerror(errno));
+	if (is_in_state(b)) {
+		if (*made)
+			rmdir(b->path);
+		return cli_error(CLI_USAGE, "%s is in the folder that is backed up, %s: take another place, on another disk at best", b->path, b->place->state);
+	}
 	count = count_entries(b->dir);
 	if (count != 0)
 		return cli_error(CLI_USAGE, "%s is not empty: a backup is made in a new folder, or in an empty one", b->path);

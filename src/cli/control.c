@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -133,6 +134,20 @@ void control_answer_free(struct control_answer *a)
 	fd_close(&a->copy);
 }
 
+/* How to start it, as it can be typed here; and where it was looked for, when that may not be where it is: after `su`, say, or from cron. */
+static int not_running(const struct place *place)
+{
+	char own[PATH_MAX + 16];
+	const char *set = getenv("XDG_RUNTIME_DIR");
+	bool named;
+
+	snprintf(own, sizeof(own), "%s/bawn.yaml", place->config);
+	named = !place->project[0] && strcmp(place->policy, own) != 0;
+	return cli_error(CLI_REFUSED, "no family of %s is running (start one with `bawn serve%s%s`)%s%s", place->policy, named ? " --policy " : "",
+			 named ? place->policy : "", set && set[0] == '/' ? "" : "; XDG_RUNTIME_DIR is not set here, so it was looked for in ",
+			 set && set[0] == '/' ? "" : place->runtime);
+}
+
 int control_connect_running(const struct place *place, int *ret_fd)
 {
 	int fd = control_connect(place);
@@ -140,7 +155,7 @@ int control_connect_running(const struct place *place, int *ret_fd)
 	if (fd == -ENOENT && access(place->policy, F_OK) < 0)
 		return cli_error(CLI_REFUSED, "there is no %s, and no family of it is running", place->policy);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return cli_error(CLI_REFUSED, "no family of %s is running (start one with `bawn serve`)", place->policy);
+		return not_running(place);
 	if (fd == -EPERM)
 		return cli_error(CLI_REFUSED, "%s/control.sock belongs to another user; nothing was said to it", place->runtime);
 	if (fd < 0)

@@ -382,6 +382,17 @@ static int digest_of(const struct pins *pins, const struct pin *one, unsigned ch
 	return r;
 }
 
+static const char *accepts_what(const struct cli_args *args, const struct pins *pins)
+{
+	size_t code = 0;
+
+	for (const struct pin *pin = pins->first; pin; pin = pin->next)
+		code += pin->offered.there && !pin->tool.len;
+	if (args->operands[2] || (pins->offered == 1 && !code))
+		return "this definition";
+	return pins->offered == 1 ? "this code" : code ? "this code and all of these definitions" : "all of these definitions";
+}
+
 static int show_on_terminal(int terminal, const struct cli_args *args, const struct place *place, const struct pins *pins)
 {
 	cleanup_buf struct buf out = BUF_INIT(SHOWN_MAX);
@@ -390,7 +401,7 @@ static int show_on_terminal(int terminal, const struct cli_args *args, const str
 
 	if (r != CLI_OK)
 		return r;
-	written = buf_printf(&out, "\nAccept %s?\n", args->operands[2] || pins->offered == 1 ? "this definition" : "all of these definitions");
+	written = buf_printf(&out, "\nAccept %s?\n", accepts_what(args, pins));
 	if (written == 0)
 		written = io_write_all(terminal, out.ptr, out.len);
 	return written < 0 ? cli_error(CLI_REFUSED, "this cannot be shown, so it cannot be accepted: %s", strerror(-written)) : CLI_OK;

@@ -58,9 +58,9 @@ static void print_processes(const struct json *list)
 	printf("\n%-9s %7s  %s\n", "process", "pid", "confined by");
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct json *p = &list->items[i];
-		struct slice restarts = number_of(p, "restarts");
+		struct slice restarts = number_of(p, "restarts"), pid = number_of(p, "pid");
 
-		printf("%-9.*s %7.*s  ", SLICE_ARG(text_of(p, "name")), SLICE_ARG(text_of(p, "pid")));
+		printf("%-9.*s %7.*s  ", SLICE_ARG(text_of(p, "name")), SLICE_ARG(pid.len ? pid : SLICE("-")));
 		if (json_is(json_get(p, SLICE("ready")), JSON_TRUE))
 			print_layers(json_get_type(p, SLICE("layers"), JSON_OBJECT));
 		else

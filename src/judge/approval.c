@@ -149,7 +149,8 @@ static void refuse_unstored(struct asking *a, const char *why)
 static void refuse_pending(struct asking *a)
 {
 	refuse(a, "needs_approval", RETRY_PENDING_MS,
-	       "A person has to approve this call first; nothing was done. Once it is approved (approval %s), repeat it unchanged. Go on with other work meanwhile.",
+	       "A person has to approve this call first; nothing was done. Go on with other work meanwhile, and repeat this call unchanged later: once it is "
+	       "approved (approval %s), the repeated call runs; until then it only gets this answer again, and nobody is asked twice.",
 	       a->answer.id);
 }
 

@@ -247,9 +247,9 @@ static bool stage_pin(struct call *c, const struct tool *tool)
 	if (server_unchecked(c->session->server))
 		refuse_as(c, "server_failed", "policy", "What was accepted of this server is not known now; nothing was done. Try again later.");
 	else if (tool && tool->known && tool->state == TOOL_CODE)
-		refuse_as(c, "changed_tool", "policy", "The program behind this tool is not the one that was accepted; a person has to look at it first.");
+		refuse_as(c, "changed_tool", "policy", "The program behind this tool is not the one that was accepted; a person has to look at it first, with `bawn pins list`.");
 	else if (tool && tool->known && tool->state == TOOL_CHANGED)
-		refuse_as(c, "changed_tool", "policy", "This tool is not as it was when it was accepted; a person has to look at it first.");
+		refuse_as(c, "changed_tool", "policy", "This tool is not as it was when it was accepted; a person has to look at it first, with `bawn pins list`.");
 	else
 		refuse_grant(c);
 	return false;

@@ -28,7 +28,7 @@ static const struct {
 	[PERSON_LOCKED] = { "locked", "the PIN was wrong too often" },
 	[PERSON_UNSET] = { "no_pin", "there is no PIN yet; `bawn approvals pin` sets one" },
 	[PERSON_WEAK] = { "weak_pin", "this PIN is too short or too plain" },
-	[PERSON_FAILED] = { "not_stored", "the PIN cannot be checked now; try again" },
+	[PERSON_FAILED] = { "not_stored", "the PIN cannot be checked now: the store is restarting, or its disk is full; try again" },
 };
 
 void people_refuse(struct judge *judge, const struct person *person, const char *act, struct slice what, enum person_verdict verdict, uint64_t wait_ms)

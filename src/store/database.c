@@ -52,7 +52,7 @@ static int open_fault(struct database_fault *fault, sqlite3 *db, int code)
 		return fail(fault, true, "the store is damaged: %s (`bawn restore` puts a backup in its place; the record is not touched by that)",
 			    sqlite3_errmsg(db));
 	if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
-		return fail(fault, true, "the store is in use by another family");
+		return fail(fault, true, "the store is in use by another family (started with another XDG_RUNTIME_DIR?)");
 	return fail(fault, false, "the store cannot be opened: %s", db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
 }
 

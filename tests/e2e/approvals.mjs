@@ -96,8 +96,8 @@ houseTest('every misuse has one clear line', policy(), async (house) => {
 	await house.serve();
 	const client = await house.connect('dev', 'odd');
 	const id = await ask(client);
-	await assertSays(house, ['approvals', 'show', '0'.repeat(20)], 1, /there is no approval 0+; /);
-	await assertSays(house, ['approvals', 'approve', '0'.repeat(20)], 1, /there is no approval 0+; /);
+	await assertSays(house, ['approvals', 'show', '0'.repeat(20)], 1, /there is no approval 0+ in the family of \/\S+; /);
+	await assertSays(house, ['approvals', 'approve', '0'.repeat(20)], 1, /there is no approval 0+ in the family of \/\S+; /);
 	await assertSays(house, ['approvals', 'approve', id], 1, /no PIN is set yet; `bawn approvals pin` sets one/);
 	await assertSays(house, ['approvals', 'pin'], 1, /asked for on the terminal, and this process has none/);
 	await setPin(house, pin);

@@ -162,6 +162,11 @@ houseTest('backup: where it cannot go, and what there is none of', writingPolicy
 		assert.match(done.stderr, says);
 	}
 	assert.deepEqual(fs.readdirSync(house.path('full')), ['within']);
+	// In the state folder it would be moved aside by the restore that needs it.
+	const state = path.join(house.path('state/bawn'), fs.readdirSync(house.path('state/bawn')).find((name) => /^[0-9a-f]{16}$/.test(name)));
+	const within = await house.run(['backup', path.join(state, 'audit/backup')]);
+	assert.deepEqual([within.code, fs.existsSync(path.join(state, 'audit/backup'))], [2, false]);
+	assert.match(within.stderr, /is in the folder that is backed up/);
 	// An empty one is taken, and closed to others.
 	fs.mkdirSync(house.path('empty'), {mode: 0o755});
 	await house.ok(['backup', house.path('empty')]);
