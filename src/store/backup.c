@@ -16,7 +16,7 @@ struct backup {
 
 static int fail(struct backup *b, int code, char why[BACKUP_WHY])
 {
-	snprintf(why, BACKUP_WHY, "the store cannot be copied: %.200s", database_why(b->copy, code));
+	snprintf(why, BACKUP_WHY, "the store cannot be copied, within its own folder at first: %.180s", database_why(b->copy, code));
 	return -1;
 }
 

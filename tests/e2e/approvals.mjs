@@ -38,8 +38,8 @@ async function begin(house) {
 /** What a command at the terminal said last, after the PIN. */
 const lastLine = ({output}) => output.trimEnd().split('\n').pop();
 
-async function assertSays(house, args, code, expected) {
-	const done = await house.run(args);
+async function assertSays(house, args, code, expected, options) {
+	const done = await house.run(args, options);
 	assert.equal(done.code, code, JSON.stringify(done));
 	assert.match(done.stderr, oneLine);
 	assert.match(done.stderr, expected);
@@ -86,6 +86,9 @@ houseTest('a person rejects, and the agent hears why', policy(), async (house) =
 houseTest('every misuse has one clear line', policy(), async (house) => {
 	await assertSays(house, ['approvals', 'list'], 1, /no family .* is running/);
 	await assertSays(house, ['approvals', 'watch'], 1, /no family .* is running/);
+	await assertSays(house, ['approvals', 'list'], 1, /; XDG_RUNTIME_DIR is not set here, so it was looked for in \//, {env: {XDG_RUNTIME_DIR: ''}});
+	house.write(policy()(house), house.path('project/other.yaml'));
+	await assertSays(house, ['approvals', 'list', '--policy', house.path('project/other.yaml')], 1, /`bawn serve --policy \/\S+\/other\.yaml`\)$/m);
 	await assertSays(house, ['approvals'], 2, /takes "list"/);
 	await assertSays(house, ['approvals', 'lits'], 2, /takes "list"/);
 	await assertSays(house, ['approvals', 'show'], 2, /needs the id/);
