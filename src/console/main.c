@@ -26,7 +26,12 @@
 #include "child/child.h"
 #include "ipc/statements.h"
 
-enum { CLIENTS_MAX = 512, NEWS_QUEUE_MAX = 256 * 1024, OVERFLOW_UID = 65534 /* user_namespaces(7) */ };
+enum {
+	CLIENTS_MAX = 512,
+	NEWS_QUEUE_MAX = 256 * 1024,
+	UNREAD_MAX = 64 * 1024 * 1024, /* of what clients have not read, all of them together, but for news */
+	OVERFLOW_UID = 65534,          /* user_namespaces(7) */
+};
 
 /* One connected `bawn` command. */
 struct client {
@@ -35,8 +40,11 @@ struct client {
 	struct channel *channel;
 	uint32_t uid, pid;
 	uint64_t request; /* what it waits for; 0: nothing */
+	uint64_t answered; /* its last answer's number, among all of them */
 	unsigned parts;   /* status parts still to come */
 	bool reading;     /* it is the store's answer that it waits for */
+	uint32_t statement;
+	struct buf values; /* what it wants to read, until the store is asked */
 	bool watching;    /* it gets all news of approvals, until it goes */
 };
 
@@ -46,7 +54,7 @@ struct console {
 	struct event *acceptable;
 	struct client *clients;
 	size_t client_count;
-	uint64_t last_request;
+	uint64_t last_request, last_answer, asking; /* asking: whose question the store is at; 0 when it is at none */
 	uid_t uid;
 };
 
@@ -59,7 +67,27 @@ static void client_free(struct client *c)
 		}
 	c->console->client_count--;
 	channel_free(c->channel);
+	buf_free(&c->values);
 	free(c);
+}
+
+/* Those that do not read are closed, the one that has had its answer longest first, until there is room for others' answers. */
+static void make_room(struct console *console)
+{
+	for (;;) {
+		struct client *oldest = NULL;
+		size_t all = 0;
+
+		for (struct client *c = console->clients; c; c = c->next) {
+			all += channel_queued(c->channel);
+			if (channel_queued(c->channel) > NEWS_QUEUE_MAX && (!oldest || c->answered < oldest->answered))
+				oldest = c;
+		}
+		if (all <= UNREAD_MAX || !oldest)
+			return;
+		log_warning("a client of the control socket is closed: it does not read its answers");
+		client_free(oldest);
+	}
 }
 
 static void done(struct client *c, uint8_t status, struct slice code, struct slice text, uint64_t entry)
@@ -67,7 +95,9 @@ static void done(struct client *c, uint8_t status, struct slice code, struct sli
 	struct msg_cli_done m = { .status = status, .code = code, .text = text, .entry = entry };
 
 	c->request = 0;
+	c->answered = ++c->console->last_answer;
 	c->reading = false;
+	buf_free(&c->values);
 	channel_send(c->channel, MSG_cli_done, &m);
 }
 
@@ -113,17 +143,47 @@ static void on_status(struct client *c)
 		c->parts++;
 }
 
+/* Who has waited longest for the store to be asked. */
+static struct client *next_reader(const struct console *console)
+{
+	struct client *first = NULL;
+
+	for (struct client *c = console->clients; c; c = c->next)
+		if (c->reading && c->values.len && (!first || c->request < first->request))
+			first = c;
+	return first;
+}
+
+/* The store is asked one question after the other: its answers are large, and many at once would fill it and the way back. */
+static void read_next(struct console *console)
+{
+	struct client *c;
+
+	make_room(console);
+	while (!console->asking && (c = next_reader(console))) {
+		struct msg_store_run run = { .request = c->request, .statement = c->statement, .values = buf_slice(&c->values) };
+
+		if (!console->store || channel_send(console->store, MSG_store_run, &run) < 0) {
+			done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
+			continue;
+		}
+		console->asking = c->request;
+		buf_free(&c->values);
+	}
+}
+
 /* Which statements a person's command may run, and with what values, is the store's business: it knows the console's role. */
 static void on_cli_store(struct client *c, const struct msg_cli_store *m)
 {
-	struct console *console = c->console;
-	struct msg_store_run run = { .request = c->request, .statement = m->statement, .values = m->values };
-
 	c->reading = true;
+	c->statement = m->statement;
+	c->values = BUF_INIT(message_rule(MSG_cli_store)->max);
 	if (m->statement >= STATEMENT_COUNT || !(statement_rule((enum statement)m->statement)->roles & 1U << PROCESS_CONSOLE))
 		done(c, 2, SLICE("not_granted"), SLICE("this may not be read from outside"), 0);
-	else if (!console->store || channel_send(console->store, MSG_store_run, &run) < 0)
-		done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);
+	else if (!m->values.len || buf_add_slice(&c->values, m->values) < 0)
+		done(c, 1, SLICE("failed"), SLICE("the question cannot be read"), 0);
+	else
+		read_next(c->console);
 }
 
 static void on_cli_backup(struct client *c)
@@ -178,9 +238,10 @@ static void on_client(void *ctx, struct channel *channel, struct message *m)
 	struct msg_reload reload;
 	struct msg_shutdown shutdown;
 
-	(void)channel;
-	if (c->request) {
-		done(c, 2, SLICE("busy"), SLICE("one question at a time"), 0);
+	/* One question at a time, and no other before its answer was read: else one client could keep everybody busy. */
+	if (c->request || channel_queued(channel) > 0) {
+		log_warning("a client of the control socket is closed: it asks without waiting for its answer");
+		client_free(c);
 		return;
 	}
 	c->request = ++console->last_request;
@@ -283,6 +344,7 @@ static void on_status_part(struct console *console, const struct msg_status_part
 	channel_send(c->channel, MSG_cli_part, &part);
 	if (--c->parts == 0)
 		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+	make_room(console);
 }
 
 /* One that does not read its news for so long is closed: news are for whoever watches. */
@@ -336,17 +398,11 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 			done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
 }
 
-static void on_store(void *ctx, struct channel *channel, struct message *m)
+static void answer_reader(struct client *c, const struct message *m)
 {
-	struct console *console = ctx;
-	uint64_t request = m->type == MSG_store_done   ? m->store_done.request :
-			   m->type == MSG_store_copied ? m->store_copied.request :
-							 m->store_failed.request;
-	struct client *c = waiting(console, request);
 	struct msg_cli_copied copied;
 	struct msg_cli_rows rows;
 
-	(void)channel;
 	if (!c || !c->reading)
 		return;
 	if (m->type == MSG_store_failed) {
@@ -363,6 +419,21 @@ static void on_store(void *ctx, struct channel *channel, struct message *m)
 	done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
 }
 
+static void on_store(void *ctx, struct channel *channel, struct message *m)
+{
+	struct console *console = ctx;
+	uint64_t request = m->type == MSG_store_done   ? m->store_done.request :
+			   m->type == MSG_store_copied ? m->store_copied.request :
+							 m->store_failed.request;
+
+	(void)channel;
+	answer_reader(waiting(console, request), m);
+	if (request != console->asking)
+		return;
+	console->asking = 0;
+	read_next(console);
+}
+
 static void on_store_broken(void *ctx, struct channel *channel, const char *why)
 {
 	struct console *console = ctx;
@@ -371,6 +442,7 @@ static void on_store_broken(void *ctx, struct channel *channel, const char *why)
 		child_misbehaved(&console->child, PROCESS_STORE, 0, why);
 	channel_free(channel);
 	console->store = NULL;
+	console->asking = 0;
 	for (struct client *c = console->clients; c; c = c->next)
 		if (c->request && c->reading)
 			done(c, 1, SLICE("unavailable"), SLICE("the store is restarting; try again"), 0);

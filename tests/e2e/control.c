@@ -2,7 +2,9 @@
  * The control socket without a terminal: what `bawn approvals` says to the family, for tests and benches that decide much or at odd moments. Usage: e2e-control
  * SOCKET. Each line of standard input is one question, its words separated by tabs:
  *
- *   approve ID PIN | reject ID PIN REASON | accept SERVER TOOL DIGEST PIN | pin OLD NEW | watch
+ *   approve ID PIN | reject ID PIN REASON | accept SERVER TOOL DIGEST PIN | pin OLD NEW | watch | read ID | hurry ID | hoard ID
+ *
+ * "hurry" asks twice without waiting; "hoard" asks, never reads, and says "hoarding".
  *
  * Each answer is one line: "done STATUS CODE ENTRY TEXT" or "news ID STATE". It ends when the family closes the connection, or with its input.
  */
@@ -15,11 +17,13 @@
 
 #include "base/text.h"
 #include "ipc/channel.h"
+#include "ipc/statements.h"
+#include "parse/fields.h"
 
 struct control {
 	struct event_base *loop;
 	struct channel *channel;
-	bool waiting, watching;
+	bool waiting, watching, deaf;
 };
 
 static void on_message(void *ctx, struct channel *channel, struct message *m)
@@ -44,6 +48,20 @@ static void on_broken(void *ctx, struct channel *channel, const char *why)
 	(void)channel;
 	fprintf(stderr, "e2e-control: the connection ended: %s\n", why ? why : "closed");
 	exit(1);
+}
+
+static int read_record(struct control *c, const char *id)
+{
+	struct json value = json_text(slice_str(id)), list = { .type = JSON_ARRAY, .count = 1, .items = &value };
+	struct buf packed = BUF_INIT(message_rule(MSG_cli_store)->max);
+	struct msg_cli_store m = { .statement = STATEMENT_approval_get };
+	int r = json_pack(&packed, &list);
+
+	m.values = buf_slice(&packed);
+	if (r == 0)
+		r = channel_send(c->channel, MSG_cli_store, &m);
+	buf_free(&packed);
+	return r;
 }
 
 static int ask(struct control *c, char *line)
@@ -76,6 +94,14 @@ static int ask(struct control *c, char *line)
 		c->watching = true;
 		return channel_send(c->channel, MSG_cli_watch, &m);
 	}
+	if (strcmp(words[0], "read") == 0)
+		return read_record(c, words[1]);
+	if (strcmp(words[0], "hurry") == 0)
+		return read_record(c, words[1]) == 0 ? read_record(c, words[1]) : -EPIPE;
+	if (strcmp(words[0], "hoard") == 0) {
+		c->deaf = true;
+		return read_record(c, words[1]);
+	}
 	return -EINVAL;
 }
 
@@ -100,6 +126,11 @@ int main(int argc, char **argv)
 		if (ask(&c, line) < 0) {
 			fprintf(stderr, "e2e-control: cannot ask: %s\n", line);
 			return 2;
+		}
+		if (c.deaf) {
+			puts("hoarding");
+			fflush(stdout);
+			c.waiting = false;
 		}
 		while (c.waiting)
 			event_base_dispatch(c.loop);

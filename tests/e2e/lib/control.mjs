@@ -34,6 +34,10 @@ export class Control {
 
 	#take(line) {
 		const [kind, ...words] = line.split('\t');
+		if (kind === 'hoarding') {
+			this.#waiting.shift().resolve();
+			return;
+		}
 		if (kind === 'news') {
 			this.news.push({id: words[0], state: words[1]});
 			return;
@@ -68,6 +72,20 @@ export class Control {
 
 	setPin(pin, old = '') {
 		return this.#ask('pin', old, pin);
+	}
+
+	/** Reads a whole record from the store. */
+	read(id) {
+		return this.#ask('read', id);
+	}
+
+	/** Asks for it twice at once; or asks, and never reads the answer. */
+	hurry(id) {
+		return this.#ask('hurry', id);
+	}
+
+	hoard(id) {
+		return this.#ask('hoard', id);
 	}
 
 	/** From now on `news` is filled. */
