@@ -1,15 +1,18 @@
 #include "cli/decide.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/approval_view.h"
+#include "store/database.h"
 #include "store/person.h"
 
 enum { SHOWN_MAX = 512 << 20, PERSON_SET_AT = 0, PERSON_SET_BY, PERSON_FAILURES, PERSON_LOCKED_UNTIL, REASON_MAX = 512 };
@@ -224,5 +227,89 @@ int decide_pin(const struct place *place)
 	if (r == CLI_OK)
 		printf("the PIN is %s\n", state.set ? "changed" : "set");
 	control_answer_free(&answer);
+	return r;
+}
+
+/* ---- without a family ---- */
+
+struct check {
+	struct event_base *loop;
+	enum person_verdict verdict;
+	uint64_t wait_ms;
+};
+
+/* There is no transaction but the person's own. */
+static int no_transaction(void *ctx)
+{
+	(void)ctx;
+	return SQLITE_OK;
+}
+
+static void on_verdict(void *ctx, uint64_t request, enum person_verdict verdict, uint64_t wait_ms)
+{
+	struct check *check = ctx;
+
+	(void)request;
+	check->verdict = verdict;
+	check->wait_ms = wait_ms;
+	event_base_loopexit(check->loop, NULL);
+}
+
+static int refuse_verdict(const struct check *check)
+{
+	uint64_t seconds = (check->wait_ms + 999) / 1000;
+
+	if (check->verdict == PERSON_OK)
+		return CLI_OK;
+	if (check->wait_ms)
+		return cli_error(CLI_REFUSED, "the PIN was wrong too often, and is locked for another %" PRIu64 " s; nothing was done", seconds);
+	return cli_error(CLI_REFUSED, "%s; nothing was done", check->verdict == PERSON_WRONG ? "this is not the PIN" : "the PIN cannot be checked");
+}
+
+/* As the store process does it: counted on the disk before it is looked at. */
+static int check_unserved(sqlite3 *db, struct slice secret)
+{
+	struct check check = { .loop = event_base_new(), .verdict = PERSON_FAILED };
+	struct person_options options = { .db = db, .loop = check.loop, .before_write = no_transaction, .answer = on_verdict, .ctx = &check };
+	struct person *person = check.loop ? person_new(&options) : NULL;
+
+	if (person) {
+		person_check(person, 1, secret);
+		event_base_dispatch(check.loop);
+	}
+	person_free(person);
+	if (check.loop)
+		event_base_free(check.loop);
+	return refuse_verdict(&check);
+}
+
+static int ask_unserved(sqlite3 *db)
+{
+	cleanup_secret struct secret secret = { .len = 0 };
+	cleanup_fd int terminal = decide_terminal();
+	int r;
+
+	if (terminal < 0)
+		return -terminal;
+	r = decide_ask_pin(terminal, "PIN: ", &secret);
+	return r == CLI_OK ? check_unserved(db, secret_slice(&secret)) : r;
+}
+
+/* What is damaged, or a newer version's, has no PIN that could be asked for; what cannot be opened now for any other reason may have one. */
+int decide_unserved(const char *path)
+{
+	struct database_fault fault;
+	sqlite3 *db;
+	bool set;
+	int r;
+
+	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return CLI_OK;
+	if (database_open(path, &db, &fault) < 0)
+		return fault.lasting && !fault.in_use ? CLI_OK : cli_error(CLI_REFUSED, "whether a PIN is set is not known: %s; nothing was done", fault.text);
+	r = person_is_set(db, &set) < 0 ? cli_error(CLI_REFUSED, "whether a PIN is set is not known; nothing was done") : CLI_OK;
+	if (r == CLI_OK && set)
+		r = ask_unserved(db);
+	database_close(db);
 	return r;
 }

@@ -10,6 +10,9 @@ int decide(const struct place *place, const char *id, bool approve, const char *
 /* Sets the PIN, or changes it. */
 int decide_pin(const struct place *place);
 
+/* Without a family, whose lock the caller has: asks for the PIN of the store at `path`, if one is set there. CLI_OK, or the exit status with the line printed. */
+int decide_unserved(const char *path);
+
 /* Is there a PIN that can be tried now? CLI_OK, or the exit status with the line printed. */
 int decide_can_ask(const struct place *place);
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/bundle.h"
+#include "cli/decide.h"
 #include "init/lock.h"
 #include "parse/fields.h"
 #include "store/backup.h"
@@ -266,6 +267,18 @@ static int tell(const struct restore_run *r)
 	return CLI_OK;
 }
 
+/*
+ * A backup brings a PIN, accepted pins and counts of its own, and anybody can make one: whoever knows the PIN that is in force decides that another one
+ * takes its place.
+ */
+static int ask_person(const struct restore_run *r)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/store/store.db", r->place->state);
+	return decide_unserved(path);
+}
+
 static int run(struct restore_run *r, int dir, const char *path)
 {
 	cleanup_fd int lock = -1;
@@ -278,6 +291,8 @@ static int run(struct restore_run *r, int dir, const char *path)
 	e = bundle_read(dir, path, &r->bundle);
 	if (e == CLI_OK)
 		e = find_names(r);
+	if (e == CLI_OK)
+		e = ask_person(r);
 	if (e == CLI_OK)
 		e = restore_all(r);
 	return e == CLI_OK ? tell(r) : e;

@@ -37,7 +37,7 @@ struct call {
 	char why[768];                 /* for the agent */
 	uint64_t retry_after_ms;       /* when waiting helps */
 	char rule[192];
-	char pin[TOOL_HEX + 1]; /* the tool's, when it was decided; only of a call that asks */
+	char pin[TOOL_HEX + 1]; /* the tool's, when it was decided */
 	struct asking *asking; /* what the stage approval knows of it; NULL when nobody is asked */
 	uint64_t entry; /* of the intent */
 	uint64_t proposed_ns, running_ns;
@@ -264,6 +264,7 @@ static bool stage_arguments(struct call *c, struct slice packed, struct arena *a
 
 	if (!stage_pin(c, tool))
 		return false;
+	memcpy(c->pin, tool->pin, sizeof(c->pin));
 	if (json_unpack(arena, packed, &json_limits_default, args) < 0 || args->type != JSON_OBJECT) {
 		/* The gateway packs what it parsed; anything else did not come from a sound gateway. */
 		session_violation(c->session, "the gateway sent malformed arguments");
@@ -321,7 +322,6 @@ static void on_asked(struct judge *judge, void *ctx)
 /* approval: has a person approved exactly this? False: the answer comes later. */
 static bool stage_approval(struct call *c)
 {
-	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
 	struct approval act = {
 		.agent = slice_str(c->agent),
 		.session = c->session_id,
@@ -337,7 +337,6 @@ static bool stage_approval(struct call *c)
 	if (c->verdict.decision == DECISION_ALLOW)
 		return true;
 	c->state = CALL_ASKING;
-	memcpy(c->pin, tool->pin, sizeof(c->pin)); /* stage_arguments has seen that it is there */
 	act.pin = slice_str(c->pin);
 	c->asking = asking_new(c->judge, &act, c->verdict.rule_text, c->verdict.within_s);
 	c->verdict.rule_text = (struct slice){ 0 };
@@ -426,11 +425,23 @@ static void end_cancelled(struct call *c, struct slice reason)
 	call_free(c);
 }
 
+/* While log and store were awaited, the server may have been started anew, from other code, or have listed other tools. */
+static bool still_as_judged(const struct call *c)
+{
+	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
+
+	return server_state(c->session->server) == SERVER_READY && tool_usable(tool) && strcmp(tool->pin, c->pin) == 0;
+}
+
 /* execute: the gateway is told before the server is, so that it knows the number when the answer comes. */
 static void execute(struct call *c)
 {
 	struct msg_call_running running = { .call = c->id, .entry = c->entry };
 
+	if (!still_as_judged(c)) {
+		fail(c, "The server is not running, or its tool is not what it was when the call was judged; nothing was done.");
+		return;
+	}
 	c->state = CALL_RUNNING;
 	call_decided(c);
 	c->running_ns = clock_monotonic_ns();
@@ -484,13 +495,11 @@ static void on_used(struct judge *judge, void *ctx)
 /* What a person approved is used up between the intent and the act: so nothing runs without, and a crash in between loses none. */
 static void use_approval(struct call *c)
 {
-	const struct tool *tool = server_tool(c->session->server, slice_str(c->tool));
-
 	c->state = CALL_USING;
-	if (server_state(c->session->server) != SERVER_READY || !tool_usable(tool))
-		fail(c, "The server is not running, or has the tool no more; nothing was done, and the approval stands.");
+	if (!still_as_judged(c))
+		fail(c, "The server is not running, or its tool is not what it was when the call was judged; nothing was done, and the approval stands.");
 	else
-		asking_use(c->asking, c->entry, slice_str(tool->pin), on_used, c);
+		asking_use(c->asking, c->entry, slice_str(c->pin), on_used, c);
 }
 
 static void on_intent_recorded(struct judge *judge, void *ctx, uint64_t entry, const char *why)

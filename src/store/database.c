@@ -17,6 +17,7 @@ static int fail(struct database_fault *fault, bool lasting, const char *format, 
 	va_list args;
 
 	fault->lasting = lasting;
+	fault->in_use = false;
 	va_start(args, format);
 	text_vformat(fault->text, sizeof(fault->text), format, args);
 	va_end(args);
@@ -51,8 +52,11 @@ static int open_fault(struct database_fault *fault, sqlite3 *db, int code)
 	if (database_is_damaged(code))
 		return fail(fault, true, "the store is damaged: %s (`bawn restore` puts a backup in its place; the record is not touched by that)",
 			    sqlite3_errmsg(db));
-	if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
-		return fail(fault, true, "the store is in use by another family (started with another XDG_RUNTIME_DIR?)");
+	if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) {
+		fail(fault, true, "the store is in use by another family (started with another XDG_RUNTIME_DIR?)");
+		fault->in_use = true;
+		return -1;
+	}
 	return fail(fault, false, "the store cannot be opened: %s", db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
 }
 

@@ -12,6 +12,7 @@ enum { DATABASE_VERSION = 1 }; /* of the schema; in the file as PRAGMA user_vers
 /* Why it could not be opened. */
 struct database_fault {
 	bool lasting; /* a restart would not help: damaged, newer, no store at all */
+	bool in_use;  /* it is lasting for that alone that another one has it open */
 	char text[480];
 };
 

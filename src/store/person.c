@@ -69,6 +69,16 @@ static int read_row(sqlite3 *db, struct row *ret_row)
 	return r == SQLITE_ROW || r == SQLITE_DONE ? SQLITE_OK : r;
 }
 
+int person_is_set(sqlite3 *db, bool *ret_set)
+{
+	struct row row;
+
+	if (read_row(db, &row) != SQLITE_OK)
+		return -EIO;
+	*ret_set = row.set;
+	return 0;
+}
+
 /* A change of the row, on the disk when this returns. `text` is bound first when it is not NULL. */
 static int write_row(struct person *p, const char *sql, const char *text, int64_t a, int64_t b)
 {

@@ -26,6 +26,9 @@ struct person_options {
 struct person *person_new(const struct person_options *options);
 void person_free(struct person *person);
 
+/* 0 or -EIO. */
+int person_is_set(sqlite3 *db, bool *ret_set);
+
 /* The answer comes later from the event loop, one for each. Copies the secrets, and wipes them. */
 void person_check(struct person *person, uint64_t request, struct slice secret);
 

@@ -5,7 +5,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import {houseTest} from './lib/check.mjs';
 import {Control} from './lib/control.mjs';
-import {assertRefused, ownServer} from './lib/house.mjs';
+import {House, assertRefused, ownServer} from './lib/house.mjs';
+import {atTerminal, setPin, withPin} from './lib/person.mjs';
+
+const pin = '274 trees';
 
 function policy(house) {
 	return {
@@ -73,4 +76,33 @@ houseTest('own shell: who does not wait for his answer is closed', policy, async
 	await assert.rejects(hasty.hurry(id), /the connection ended/);
 	assert.equal((await patient.read(id)).status, 0);
 	await assertUnharmed(house);
+});
+
+houseTest('own shell: another PIN cannot be brought in by a backup', policy, async (house, t) => {
+	const other = new House(undefined, {name: 'other'});
+	t.after(() => other.close());
+	other.write(policy(other));
+	await other.serve();
+	assert.equal((await setPin(other, 'not yours 1')).code, 0);
+	const backup = house.path('forged');
+	await other.ok(['backup', backup]);
+
+	await house.serve();
+	assert.equal((await setPin(house, pin)).code, 0);
+	await house.ok(['shutdown']);
+	const piped = await house.run(['restore', backup], {input: `${pin}\n`});
+	assert.equal(piped.code, 1);
+	assert.match(piped.stderr, /^bawn: a PIN is asked for on the terminal, and this process has none\n$/);
+	const guessed = await withPin(house, ['restore', backup], 'not yours 1');
+	assert.equal(guessed.code, 1);
+	assert.match(guessed.output, /this is not the PIN; nothing was done/);
+
+	await house.serve();
+	assert.equal((await house.status()).pin.failures, 1, 'the try is counted');
+	const changed = await atTerminal(house, ['approvals', 'pin'], [
+		{wait: 'Old PIN: ', type: `${pin}\n`}, {wait: 'New PIN: ', type: `${pin}2\n`}, {wait: 'again: ', type: `${pin}2\n`}]);
+	assert.equal(changed.code, 0, changed.output);
+	await house.ok(['shutdown']);
+	const restored = await withPin(house, ['restore', backup], `${pin}2`);
+	assert.equal(restored.code, 0, restored.output);
 });
