@@ -252,8 +252,8 @@ houseTest('backup and restore, killed at any moment: the state is the old one or
 	const old = store();
 	const restored = old.replace('"approved"', '"withdrawn"');
 	let interrupted = 0;
-	for (let i = 0; i < 16; i++) {
-		interrupted += await killed(house, ['restore', backup], i * 4);
+	for (let i = 0; i < 10; i++) {
+		interrupted += await killed(house, ['restore', backup], i * 6);
 		assert.ok([old, restored].includes(store()), store());
 		await house.ok(['audit', 'verify']);
 	}
