@@ -31,6 +31,8 @@ enum {
 	APPROVAL_HEX = 64,          /* digits of a SHA-256 */
 	APPROVAL_ID = 20,           /* digits of an id */
 	APPROVAL_PENDING_MAX = 100, /* pending records of one agent */
+	APPROVAL_PENDING_BYTES = 16 * 1024 * 1024, /* of their arguments together */
+	APPROVAL_SWEPT_MAX = 8, /* rows of the statement approval_expire */
 };
 
 /* Times are microseconds since 1970-01-01T00:00:00Z. Slices borrow from whoever made the struct. */

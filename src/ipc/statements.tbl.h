@@ -33,11 +33,13 @@ STATEMENT(approval_consume, JUDGE, "ttttii", "",
 	" AND state = 'approved' AND expires > ?5")
 /* The agent has been told that it expired. */
 STATEMENT(approval_told, JUDGE, "t", "", "UPDATE approvals SET told = 1 WHERE id = ?1 AND state = 'expired'")
-/* Everything whose time is over at ?1; which those were. */
+/* What is over at ?1, at most 8 at a time, for a record can be large; which those were. */
 STATEMENT(approval_expire, JUDGE, "i", "t",
-	"UPDATE approvals SET state = 'expired', ended = ?1 WHERE state IN ('pending', 'approved') AND expires <= ?1 RETURNING id")
-/* How many records of an agent wait for a person. */
-STATEMENT(approval_waiting, JUDGE, "t", "i", "SELECT count(*) FROM approvals WHERE agent = ?1 AND state = 'pending'")
+	"UPDATE approvals SET state = 'expired', ended = ?1 WHERE id IN"
+	" (SELECT id FROM approvals WHERE state IN ('pending', 'approved') AND expires <= ?1 LIMIT 8) RETURNING id")
+/* How many records of an agent wait for a person, and how many bytes of arguments they hold. */
+STATEMENT(approval_waiting, JUDGE, "t", "ii",
+	"SELECT count(*), coalesce(sum(length(CAST(arguments AS BLOB))), 0) FROM approvals WHERE agent = ?1 AND state = 'pending'")
 /* What the live records stand on: rule and facts, of which tool and agent. */
 STATEMENT(approval_bases, JUDGE, "", "ttttt",
 	"SELECT DISTINCT agent, server, tool, effect, rule_digest FROM approvals WHERE state IN ('pending', 'approved')")

@@ -229,19 +229,24 @@ static void ask(struct asking *a)
 	record_append(a->judge, "approval.asked", &f, a->act.arguments, true, on_asked, a);
 }
 
-/* How many the agent is having made just now. */
-static uint64_t making(const struct asking *a)
+/* How many the agent is having made just now, and their bytes. */
+static uint64_t making(const struct asking *a, uint64_t *ret_bytes)
 {
-	uint64_t count = 0;
+	uint64_t count = 0, bytes = 0;
 
 	for (const struct asking *other = a->judge->askings; other; other = other->next)
-		count += other->making && other != a && slice_eq(other->act.agent, a->act.agent);
+		if (other->making && other != a && slice_eq(other->act.agent, a->act.agent)) {
+			count++;
+			bytes += other->act.arguments.len;
+		}
+	*ret_bytes = bytes;
 	return count;
 }
 
 static void on_waiting(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
 {
 	struct asking *a = ctx;
+	uint64_t count, bytes;
 
 	(void)judge;
 	(void)changes;
@@ -249,10 +254,13 @@ static void on_waiting(struct judge *judge, void *ctx, const struct json *rows, 
 		refuse_unstored(a, why ? why : "it cannot be read");
 		return;
 	}
-	if (stored_u64(&rows->items[0], 0) + making(a) >= APPROVAL_PENDING_MAX) {
+	count = stored_u64(&rows->items[0], 0) + making(a, &bytes);
+	bytes += stored_u64(&rows->items[0], 1) + a->act.arguments.len;
+	if (count >= APPROVAL_PENDING_MAX || bytes > APPROVAL_PENDING_BYTES) {
 		refuse(a, "too_many_pending", RETRY_FULL_MS,
-		       "%d calls of this agent wait for a person already; nothing was done, and nobody is asked. Wait until some are decided.",
-		       APPROVAL_PENDING_MAX);
+		       "As much of this agent waits for a person already as may (%d calls, %d MiB of arguments together); nothing was done, and nobody is "
+		       "asked. Wait until some are decided.",
+		       APPROVAL_PENDING_MAX, APPROVAL_PENDING_BYTES >> 20);
 		return;
 	}
 	a->making = true;
@@ -550,6 +558,8 @@ static void on_swept(struct judge *judge, void *ctx, const struct json *rows, ui
 	(void)why; /* the next time, then: what is over is not used, swept or not */
 	for (uint32_t i = 0; rows && i < rows->count; i++)
 		record_end(judge, stored_column(&rows->items[i], 0), "approval.expired", "expired", NULL);
+	if (rows && rows->count == APPROVAL_SWEPT_MAX)
+		sweep(judge, clock_wall_us());
 }
 
 static void sweep(struct judge *judge, uint64_t now)

@@ -397,6 +397,23 @@ houseTest('approvals: the 101st that waits', policy(), async (house, t) => {
 	assertRefused((await client.call('mark', {text: 'two more'})).result, 'too_many_pending', 'approval');
 });
 
+houseTest('approvals: large ones wait only up to 16 MiB together', policy(), async (house, t) => {
+	await house.serve();
+	const who = await setPerson(house, t);
+	const client = await house.openRaw('dev', 'odd');
+	const large = (name) => client.call('mark', {text: name + 'x'.repeat(3 << 20)});
+	const waiting = [];
+	for (const name of ['a', 'b', 'c', 'd', 'e']) {
+		const {result} = await large(name);
+		assertRefused(result, 'needs_approval', 'approval');
+		waiting.push(approvalOf(result).id);
+	}
+	assertRefused((await large('f')).result, 'too_many_pending', 'approval');
+	assertRefused((await client.call('mark', {text: 'a small one'})).result, 'needs_approval', 'approval');
+	assert.equal((await who.reject(waiting[0], pin)).status, 0);
+	assertRefused((await large('f')).result, 'needs_approval', 'approval');
+});
+
 // ---- who decides ----
 
 houseTest('approvals: without the right PIN nothing is decided', policy(), async (house, t) => {

@@ -278,12 +278,32 @@ static void expiry_and_withdrawal(void **state)
 	ask(f, "d", "s4", "dev", 100, 200);
 	run(f, STATEMENT_approval_waiting, "dev");
 	assert_cell(f, 0, 0, "1");
+	assert_cell(f, 0, 1, "11"); /* {"to":"/x"} */
 	run(f, STATEMENT_approval_waiting, "ops");
 	assert_cell(f, 0, 0, "0");
 	run(f, STATEMENT_approval_told, "a");
 	assert_int_equal(f->changes, 1);
 	run(f, STATEMENT_approval_told, "c");
 	assert_int_equal(f->changes, 0); /* not expired */
+}
+
+/* A few at a time: each of them can be large. */
+static void many_expire_in_turns(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 9; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "id%d", i);
+		ask(f, id, id, id, 100, 200);
+	}
+	run(f, STATEMENT_approval_expire, 200LL);
+	assert_int_equal(f->rows.count, 8);
+	run(f, STATEMENT_approval_expire, 200LL);
+	assert_int_equal(f->rows.count, 1);
+	run(f, STATEMENT_approval_expire, 200LL);
+	assert_int_equal(f->rows.count, 0);
 }
 
 /* Whatever statement somebody might add: the file itself says no. */
@@ -779,6 +799,7 @@ int main(void)
 		WITH(one_live_record_of_a_subject),
 		WITH(pending_ones_of_an_agent_are_few),
 		WITH(expiry_and_withdrawal),
+		WITH(many_expire_in_turns),
 		WITH(file_refuses_what_must_not_be),
 		WITH(lists_page),
 		WITH(pins_are_accepted_as_shown),
