@@ -43,6 +43,15 @@ static void answer(void)
 	_exit(0);
 }
 
+/* Whoever runs the tests may have had some ignored: nohup does, and a shell for what it runs in the background. */
+static void take_signals(void)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_DFL);
+}
+
 static struct asked ask(void)
 {
 	struct asked a = { .seen = BUF_INIT(1 << 20) };
@@ -50,7 +59,7 @@ static struct asked ask(void)
 	a.pid = forkpty(&a.master, NULL, NULL, NULL);
 	assert_true(a.pid >= 0);
 	if (a.pid == 0) {
-		signal(SIGHUP, SIG_DFL); /* whoever runs the tests may have had it ignored */
+		take_signals();
 		answer();
 	}
 	return a;
@@ -227,6 +236,7 @@ static void ctrl_z_stops_it_with_echo(void **state)
 		pid_t child;
 		int status;
 
+		take_signals();
 		signal(SIGTTOU, SIG_IGN);
 		child = fork();
 		if (child == 0) {

@@ -37,7 +37,7 @@ class Terminal:
             for fd in (0, 1, 2):
                 os.dup2(self.slave, fd)
             os.closerange(3, 64)
-            for number in (signal.SIGINT, signal.SIGPIPE):
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
                 signal.signal(number, signal.SIG_DFL)
             try:
                 os.execvp(command[0], command)
