@@ -33,6 +33,9 @@ enum {
 	OVERFLOW_UID = 65534,          /* user_namespaces(7) */
 };
 
+/* Who tells a part of the status. */
+enum { PART_INIT = 1, PART_JUDGE = 2 };
+
 /* One connected `bawn` command. */
 struct client {
 	struct client *next;
@@ -41,7 +44,7 @@ struct client {
 	uint32_t uid, pid;
 	uint64_t request; /* what it waits for; 0: nothing */
 	uint64_t answered; /* its last answer's number, among all of them */
-	unsigned parts;   /* status parts still to come */
+	unsigned parts;   /* of the status still to come: PART_* bits */
 	bool reading;     /* it is the store's answer that it waits for */
 	uint32_t statement;
 	struct buf values; /* what it wants to read, until the store is asked */
@@ -137,10 +140,10 @@ static void on_status(struct client *c)
 	struct console *console = c->console;
 	struct msg_status_ask ask = { .request = c->request };
 
-	c->parts = 1;
+	c->parts = PART_INIT;
 	channel_send(console->child.init, MSG_status_ask, &ask);
 	if (console->judge && channel_send(console->judge, MSG_status_ask, &ask) == 0)
-		c->parts++;
+		c->parts |= PART_JUDGE;
 }
 
 /* Who has waited longest for the store to be asked. */
@@ -334,16 +337,25 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- what the family answers ---- */
 
-static void on_status_part(struct console *console, const struct msg_status_part *m)
+/* This part has come, or will not come any more. */
+static void part_done(struct client *c, unsigned part)
+{
+	if (!(c->parts & part))
+		return;
+	c->parts &= ~part;
+	if (!c->parts)
+		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+}
+
+static void on_status_part(struct console *console, unsigned from, const struct msg_status_part *m)
 {
 	struct client *c = waiting(console, m->request);
 	struct msg_cli_part part = { .json = m->json };
 
-	if (!c || !c->parts)
+	if (!c || !(c->parts & from))
 		return;
 	channel_send(c->channel, MSG_cli_part, &part);
-	if (--c->parts == 0)
-		done(c, 0, (struct slice){ 0 }, (struct slice){ 0 }, 0);
+	part_done(c, from);
 	make_room(console);
 }
 
@@ -380,7 +392,7 @@ static void on_judge(void *ctx, struct channel *channel, struct message *m)
 	} else if (m->type == MSG_approval_news) {
 		on_news(console, &m->approval_news);
 	} else if (m->type == MSG_status_part) {
-		on_status_part(console, &m->status_part);
+		on_status_part(console, PART_JUDGE, &m->status_part);
 	}
 }
 
@@ -393,9 +405,11 @@ static void on_judge_broken(void *ctx, struct channel *channel, const char *why)
 		child_misbehaved(&console->child, PROCESS_JUDGE, 0, why);
 	channel_free(channel);
 	console->judge = NULL;
-	for (struct client *c = console->clients; c; c = c->next)
+	for (struct client *c = console->clients; c; c = c->next) {
 		if (c->request && !c->parts && !c->reading && !c->watching)
 			done(c, 1, SLICE("unavailable"), SLICE("the family is restarting; try again"), 0);
+		part_done(c, PART_JUDGE);
+	}
 }
 
 static void answer_reader(struct client *c, const struct message *m)
@@ -468,7 +482,7 @@ static void on_init(void *ctx, struct channel *channel, struct message *m)
 		if (c)
 			done(c, m->reload_done.ok ? 0 : 1, (struct slice){ 0 }, m->reload_done.problems, 0);
 	} else if (m->type == MSG_status_part) {
-		on_status_part(console, &m->status_part);
+		on_status_part(console, PART_INIT, &m->status_part);
 	} else if (m->type == MSG_stop) {
 		event_base_loopbreak(console->child.loop);
 	}

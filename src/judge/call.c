@@ -34,6 +34,7 @@ struct call {
 	struct buf packed;    /* the arguments as the gateway decoded them; only while waiting */
 	struct buf canonical; /* the arguments as they are recorded and sent */
 	struct policy_verdict verdict; /* its code and stage are those of whatever stage refused */
+	uint64_t policy_number;        /* under which it was decided */
 	char why[768];                 /* for the agent */
 	uint64_t retry_after_ms;       /* when waiting helps */
 	char rule[192];
@@ -287,6 +288,7 @@ static bool stage_arguments(struct call *c, struct slice packed, struct arena *a
 /* policy: the rules' argument scopes. */
 static bool stage_policy(struct call *c, const struct json *args)
 {
+	c->policy_number = c->judge->policy_number;
 	policy_decide(c->judge->policy, slice_str(c->agent), slice_str(c->server), slice_str(c->tool), args, &c->verdict);
 	memcpy(c->why, c->verdict.why, sizeof(c->verdict.why));
 	if (c->verdict.rule && c->verdict.rule[0])
@@ -433,6 +435,34 @@ static bool still_as_judged(const struct call *c)
 	return server_state(c->session->server) == SERVER_READY && tool_usable(tool) && strcmp(tool->pin, c->pin) == 0;
 }
 
+/* While log and store were awaited, another policy may have been taken up: it is asked as well, and must be no stricter. */
+static bool still_granted(const struct call *c)
+{
+	cleanup_arena struct arena arena = ARENA_INIT(256 * 1024 * 1024);
+	struct policy_verdict verdict;
+	struct json args;
+
+	if (c->policy_number == c->judge->policy_number)
+		return true;
+	if (json_parse(&arena, buf_slice(&c->canonical), &json_limits_default, &args, NULL) != JSON_OK)
+		return false;
+	policy_decide(c->judge->policy, slice_str(c->agent), slice_str(c->server), slice_str(c->tool), &args, &verdict);
+	return verdict.decision <= (c->asking ? DECISION_ASK : DECISION_ALLOW) && verdict.effect == c->verdict.effect;
+}
+
+/* Its intent stands, and it does not run: the agent is told why, the outcome is recorded, the call is over. */
+static void end_unrun(struct call *c, const char *code, const char *stage, const char *why)
+{
+	c->verdict.code = code;
+	c->verdict.stage = stage;
+	text_format(c->why, sizeof(c->why), "%s", why);
+	answer_refused(c);
+	record_outcome(c, SLICE("not_run"), 0, (struct slice){ 0 }, slice_str(c->why));
+	call_free(c);
+}
+
+static const char policy_changed[] = "The policy has changed since the call was judged, and does not let it run any more; nothing was done.";
+
 /* execute: the gateway is told before the server is, so that it knows the number when the answer comes. */
 static void execute(struct call *c)
 {
@@ -440,6 +470,10 @@ static void execute(struct call *c)
 
 	if (!still_as_judged(c)) {
 		fail(c, "The server is not running, or its tool is not what it was when the call was judged; nothing was done.");
+		return;
+	}
+	if (!still_granted(c)) {
+		end_unrun(c, "out_of_scope", "policy", policy_changed);
 		return;
 	}
 	c->state = CALL_RUNNING;
@@ -483,13 +517,8 @@ static void on_used(struct judge *judge, void *ctx)
 			execute(c);
 		return;
 	}
-	c->verdict.code = answer->code;
-	c->verdict.stage = "approval";
 	c->retry_after_ms = answer->retry_after_ms;
-	text_format(c->why, sizeof(c->why), "%s", answer->why);
-	answer_refused(c);
-	record_outcome(c, SLICE("not_run"), 0, (struct slice){ 0 }, slice_str(c->why));
-	call_free(c);
+	end_unrun(c, answer->code, "approval", answer->why);
 }
 
 /* What a person approved is used up between the intent and the act: so nothing runs without, and a crash in between loses none. */
@@ -498,6 +527,8 @@ static void use_approval(struct call *c)
 	c->state = CALL_USING;
 	if (!still_as_judged(c))
 		fail(c, "The server is not running, or its tool is not what it was when the call was judged; nothing was done, and the approval stands.");
+	else if (!still_granted(c))
+		end_unrun(c, "out_of_scope", "policy", policy_changed);
 	else
 		asking_use(c->asking, c->entry, slice_str(c->pin), on_used, c);
 }

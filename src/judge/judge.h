@@ -31,6 +31,7 @@ struct judge {
 	struct event_base *loop;
 	struct channel *init, *launcher, *audit, *store, *console;
 	struct policy *policy;
+	uint64_t policy_number; /* of the one in force: another one, another number */
 	char *policy_path;
 	struct agent_token *tokens, *tokens_next; /* in force; to be in force with the next policy */
 	struct session *sessions;

@@ -101,6 +101,7 @@ static void on_policy(struct judge *judge, const struct msg_policy *m)
 	if (r == 0) {
 		policy_free(judge->policy);
 		judge->policy = policy;
+		judge->policy_number++;
 		tokens_free(&judge->tokens);
 		judge->tokens = judge->tokens_next;
 		judge->tokens_next = NULL;

@@ -457,3 +457,15 @@ houseTest('a project\'s folder with a name that a terminal would obey', undefine
 	serving.child.kill('SIGTERM');
 	await serving.closed;
 });
+
+houseTest('bawn status is answered although the judge dies over it', oddPolicy(), async (house) => {
+	await house.serve();
+	const judge = (await house.status()).processes.find(({name}) => name === 'judge');
+	process.kill(judge.pid, 'SIGSTOP');
+	const asked = house.run(['status', '--json']);
+	await house.ok(['audit', 'list']); // another command from its start to its end: the question has long been asked by then
+	process.kill(judge.pid, 'SIGKILL');
+	const done = await asked;
+	assert.equal(done.code, 0, done.stderr);
+	assert.ok(JSON.parse(done.stdout).processes.length >= 5);
+});
