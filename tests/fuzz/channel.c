@@ -83,6 +83,7 @@ static void send_back(void)
 	case PROCESS_LAUNCHER:
 	case PROCESS_JUDGE:
 	case PROCESS_AUDIT:
+	case PROCESS_STORE:
 	case PROCESS_CONSOLE:
 	case PROCESS_COUNT:
 		break;
@@ -134,7 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const enum process ends[][2] = {
 		{ PROCESS_JUDGE, PROCESS_GATEWAY }, { PROCESS_GATEWAY, PROCESS_INIT }, { PROCESS_JUDGE, PROCESS_LAUNCHER },
 		{ PROCESS_CONSOLE, PROCESS_CLI },   { PROCESS_INIT, PROCESS_JUDGE },   { PROCESS_AUDIT, PROCESS_JUDGE },
-		{ PROCESS_LAUNCHER, PROCESS_JUDGE }, { PROCESS_JUDGE, PROCESS_CONSOLE },
+		{ PROCESS_LAUNCHER, PROCESS_JUDGE }, { PROCESS_JUDGE, PROCESS_CONSOLE }, { PROCESS_STORE, PROCESS_JUDGE },
+		{ PROCESS_STORE, PROCESS_CONSOLE },
 	};
 	uint64_t before = open_fds();
 	int pair[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -143,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(base && null >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	end.broken = 0;
 	if (size) {
-		const enum process *who = ends[data[0] % 8];
+		const enum process *who = ends[((data[0] & 7) | (data[0] & 16) >> 1) % (sizeof(ends) / sizeof(ends[0]))];
 
 		must(channel_new(base, pair[1], who[0], who[1], &ops, NULL, &end.channel) == 0);
 		channel_set_phase(end.channel, data[0] & 8 ? PHASE_SERVING : PHASE_SETUP);

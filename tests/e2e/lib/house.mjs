@@ -176,8 +176,10 @@ export class House {
 			child.once('error', reject);
 			// Not 'close': a family that `bawn mcp` started in the background may outlive it.
 			child.once('exit', (code, signal) => setImmediate(() => resolve({code, signal, ...out})));
-			if (input !== undefined)
+			if (input !== undefined) {
+				child.stdin.on('error', () => {}); // it may end without having read it
 				child.stdin.end(input);
+			}
 		});
 	}
 
