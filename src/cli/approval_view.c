@@ -262,7 +262,7 @@ int view_record(struct show *show, const struct approval *a)
 
 /* ---- JSON ---- */
 
-static void json_time(struct fields *f, const char *name, uint64_t us)
+void view_json_time(struct fields *f, const char *name, uint64_t us)
 {
 	char *text = us ? arena_alloc(f->arena, TIME_TEXT) : NULL;
 
@@ -277,13 +277,13 @@ static void json_time(struct fields *f, const char *name, uint64_t us)
 static void json_since(struct fields *f, const struct approval *a)
 {
 	fields_text(f, "state", slice_str(approval_state_name(a->state)));
-	json_time(f, "decided", a->decided);
+	view_json_time(f, "decided", a->decided);
 	if (a->decided) {
 		fields_u64(f, "decided_by", a->decided_by);
 		fields_bool(f, "same_user", a->same_user);
 	}
 	fields_text(f, "reason", a->reason);
-	json_time(f, "ended", a->ended);
+	view_json_time(f, "ended", a->ended);
 	if (a->intent)
 		fields_u64(f, "intent", a->intent);
 }
@@ -309,8 +309,8 @@ int view_json(struct buf *out, const struct approval *a)
 	fields_text(&f, "rule", a->rule);
 	fields_text(&f, "rule_digest", a->rule_digest);
 	fields_json(&f, "arguments", value);
-	json_time(&f, "created", a->created);
-	json_time(&f, "expires", a->expires);
+	view_json_time(&f, "created", a->created);
+	view_json_time(&f, "expires", a->expires);
 	if (a->asked)
 		fields_u64(&f, "asked", a->asked);
 	fields_text(&f, "why", a->why);

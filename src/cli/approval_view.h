@@ -13,6 +13,10 @@ void view_time(uint64_t us, char out[TIME_TEXT]);
 /* As in JSON: RFC 3339, to the microsecond. */
 void view_time_exact(uint64_t us, char out[TIME_TEXT]);
 
+/* The same as a member of an object; a time that has not come (0) is left out. */
+struct fields;
+void view_json_time(struct fields *f, const char *name, uint64_t us);
+
 /* How long it still is: "14 min left", "27 s left". */
 void view_left(uint64_t until_us, char out[TIME_TEXT]);
 

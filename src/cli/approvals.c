@@ -114,18 +114,6 @@ struct listing {
 	uint64_t before, shown;
 };
 
-static void json_time(struct fields *f, const char *name, uint64_t us)
-{
-	char *text = us ? arena_alloc(f->arena, TIME_TEXT) : NULL;
-
-	if (us && !text)
-		f->failed = true;
-	if (!text)
-		return;
-	view_time_exact(us, text);
-	fields_text(f, name, slice_str(text));
-}
-
 static int row_json(struct buf *out, const struct rows *rows, uint32_t i)
 {
 	static const struct { enum column column; const char *name; } texts[] = {
@@ -138,15 +126,15 @@ static int row_json(struct buf *out, const struct rows *rows, uint32_t i)
 
 	for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
 		fields_text(&f, texts[k].name, rows_text(rows, i, texts[k].column));
-	json_time(&f, "created", rows_u64(rows, i, COLUMN_CREATED));
-	json_time(&f, "expires", rows_u64(rows, i, COLUMN_EXPIRES));
-	json_time(&f, "decided", rows_u64(rows, i, COLUMN_DECIDED));
+	view_json_time(&f, "created", rows_u64(rows, i, COLUMN_CREATED));
+	view_json_time(&f, "expires", rows_u64(rows, i, COLUMN_EXPIRES));
+	view_json_time(&f, "decided", rows_u64(rows, i, COLUMN_DECIDED));
 	if (!rows_is_null(rows, i, COLUMN_DECIDED_BY)) {
 		fields_u64(&f, "decided_by", rows_u64(rows, i, COLUMN_DECIDED_BY));
 		fields_bool(&f, "same_user", rows_u64(rows, i, COLUMN_SAME_USER) == 1);
 	}
 	fields_text(&f, "reason", rows_text(rows, i, COLUMN_REASON));
-	json_time(&f, "ended", rows_u64(rows, i, COLUMN_ENDED));
+	view_json_time(&f, "ended", rows_u64(rows, i, COLUMN_ENDED));
 	object = fields_object(&f);
 	if (f.failed)
 		return -ENOMEM;

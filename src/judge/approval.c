@@ -269,7 +269,7 @@ static void on_waiting(struct judge *judge, void *ctx, const struct json *rows, 
 
 static void make(struct asking *a, uint64_t now)
 {
-	struct json agent = stored_text(a->act.agent);
+	struct json agent = json_text(a->act.agent);
 
 	a->act.created = now;
 	a->act.expires = now + a->within_s * 1000000ULL;
@@ -296,7 +296,7 @@ static void on_told(struct judge *judge, void *ctx, const struct json *rows, uin
 
 static void tell_expired(struct asking *a)
 {
-	struct json id = stored_text(slice_str(a->answer.id));
+	struct json id = json_text(slice_str(a->answer.id));
 
 	stored_run(a->judge, STATEMENT_approval_told, &id, 1, on_told, a);
 }
@@ -378,7 +378,7 @@ static void on_found(struct judge *judge, void *ctx, const struct json *rows, ui
 
 static void find(struct asking *a)
 {
-	struct json subject = stored_text(slice_str(a->seal.subject));
+	struct json subject = json_text(slice_str(a->seal.subject));
 
 	stored_run(a->judge, STATEMENT_approval_find, &subject, 1, on_found, a);
 }
@@ -471,7 +471,7 @@ static void settle_lost(struct judge *judge)
 	judge->askings_lost = NULL;
 	while (list) {
 		struct asking *a = list;
-		struct json subject = stored_text(slice_str(a->seal.subject));
+		struct json subject = json_text(slice_str(a->seal.subject));
 
 		list = a->lost;
 		stored_run(judge, STATEMENT_approval_find, &subject, 1, on_found_used, a);
@@ -517,8 +517,8 @@ void asking_use(struct asking *a, uint64_t intent, struct slice pin, asking_done
 {
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
 	struct json values[] = {
-		stored_text(slice_str(a->answer.id)), stored_text(slice_str(a->seal.subject)), stored_text(slice_str(a->rule_digest)),
-		stored_text(a->act.pin), stored_number(&arena, clock_wall_us()), stored_number(&arena, intent),
+		json_text(slice_str(a->answer.id)), json_text(slice_str(a->seal.subject)), json_text(slice_str(a->rule_digest)),
+		json_text(a->act.pin), json_u64(&arena, clock_wall_us()), json_u64(&arena, intent),
 	};
 
 	a->done = done;
@@ -565,7 +565,7 @@ static void on_swept(struct judge *judge, void *ctx, const struct json *rows, ui
 static void sweep(struct judge *judge, uint64_t now)
 {
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
-	struct json value = stored_number(&arena, now);
+	struct json value = json_u64(&arena, now);
 
 	stored_run(judge, STATEMENT_approval_expire, &value, 1, on_swept, NULL);
 }
@@ -604,7 +604,7 @@ static void on_bases(struct judge *judge, void *ctx, const struct json *rows, ui
 {
 	enum { AGENT, SERVER, TOOL, EFFECT, RULE, COUNT };
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
-	struct json now = stored_number(&arena, clock_wall_us());
+	struct json now = json_u64(&arena, clock_wall_us());
 
 	(void)ctx;
 	(void)changes;
@@ -614,7 +614,7 @@ static void on_bases(struct judge *judge, void *ctx, const struct json *rows, ui
 		const struct json *row = &rows->items[i];
 		struct approval basis = { .agent = stored_column(row, AGENT), .server = stored_column(row, SERVER), .tool = stored_column(row, TOOL),
 					  .effect = stored_column(row, EFFECT), .rule_digest = stored_column(row, RULE) };
-		struct json values[COUNT + 2] = { [COUNT] = now, [COUNT + 1] = stored_text(slice_str(rule_gone)) };
+		struct json values[COUNT + 2] = { [COUNT] = now, [COUNT + 1] = json_text(slice_str(rule_gone)) };
 
 		if (approval_stands(judge, &basis))
 			continue;

@@ -120,8 +120,8 @@ static void on_decision_recorded(struct judge *judge, void *ctx, uint64_t entry,
 	struct deciding *d = ctx;
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
 	struct json values[] = {
-		stored_text(slice_str(d->id)), stored_text(slice_str(state_of(d))), stored_number(&arena, clock_wall_us()),
-		stored_number(&arena, d->person.uid), stored_number(&arena, d->same_user), stored_text(slice_str(d->reason)),
+		json_text(slice_str(d->id)), json_text(slice_str(state_of(d))), json_u64(&arena, clock_wall_us()),
+		json_u64(&arena, d->person.uid), json_u64(&arena, d->same_user), json_text(slice_str(d->reason)),
 	};
 	char text[512];
 
@@ -186,7 +186,7 @@ static void on_record(struct judge *judge, void *ctx, const struct json *rows, u
 static void on_checked(struct judge *judge, void *ctx, enum person_verdict verdict, uint64_t wait_ms)
 {
 	struct deciding *d = ctx;
-	struct json id = stored_text(slice_str(d->id));
+	struct json id = json_text(slice_str(d->id));
 
 	if (verdict == PERSON_OK) {
 		stored_run(judge, STATEMENT_approval_get, &id, 1, on_record, d);

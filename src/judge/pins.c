@@ -87,7 +87,7 @@ static void on_offered(struct judge *judge, void *ctx, const struct json *rows, 
 static void on_accepted(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why)
 {
 	struct pins *p = ctx;
-	struct json server = stored_text(slice_str(p->server));
+	struct json server = json_text(slice_str(p->server));
 
 	(void)changes;
 	(void)why;
@@ -99,7 +99,7 @@ static void on_accepted(struct judge *judge, void *ctx, const struct json *rows,
 
 static void load(struct pins *p)
 {
-	struct json server = stored_text(slice_str(p->server));
+	struct json server = json_text(slice_str(p->server));
 
 	p->state = PINS_LOADING;
 	stored_run(p->judge, STATEMENT_pin_accepted, &server, 1, on_accepted, p);
@@ -139,8 +139,8 @@ static void put(struct pins *p, const char *state, struct slice tool, const char
 {
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
 	struct json values[] = {
-		stored_text(slice_str(p->server)), stored_text(tool), stored_text(slice_str(state)), stored_text(slice_str(digest)), stored_text(definition),
-		why ? stored_text(slice_str(why)) : (struct json){ .type = JSON_NULL }, stored_number(&arena, clock_wall_us()),
+		json_text(slice_str(p->server)), json_text(tool), json_text(slice_str(state)), json_text(slice_str(digest)), json_text(definition),
+		why ? json_text(slice_str(why)) : (struct json){ .type = JSON_NULL }, json_u64(&arena, clock_wall_us()),
 		(struct json){ .type = JSON_NULL },
 	};
 
@@ -171,7 +171,7 @@ static bool offer(struct pins *p, struct slice tool, const char *digest, const s
 
 static void offer_no_more(struct pins *p, struct slice tool)
 {
-	struct json values[] = { stored_text(slice_str(p->server)), stored_text(tool), stored_text(SLICE("offered")) };
+	struct json values[] = { json_text(slice_str(p->server)), json_text(tool), json_text(SLICE("offered")) };
 
 	if (!pin_list_find(&p->offered, tool))
 		return;

@@ -100,10 +100,10 @@ static void on_accept_recorded(struct judge *judge, void *ctx, uint64_t entry, c
 {
 	cleanup_arena struct arena arena = ARENA_INIT(4096);
 	struct accepting *a = ctx;
-	const struct json server = stored_text(slice_str(a->pins->server)), now = stored_number(&arena, clock_wall_us());
-	const struct json uid = stored_number(&arena, a->person.uid), reason = stored_text(SLICE(OTHER_NOW));
-	const struct json all[] = { server, stored_text(buf_slice(&a->offered)), now, uid, reason };
-	const struct json one[] = { server, stored_text(slice_str(a->tool)), stored_text(slice_str(a->digest)), now, uid, reason };
+	const struct json server = json_text(slice_str(a->pins->server)), now = json_u64(&arena, clock_wall_us());
+	const struct json uid = json_u64(&arena, a->person.uid), reason = json_text(SLICE(OTHER_NOW));
+	const struct json all[] = { server, json_text(buf_slice(&a->offered)), now, uid, reason };
+	const struct json one[] = { server, json_text(slice_str(a->tool)), json_text(slice_str(a->digest)), now, uid, reason };
 	char text[512];
 
 	a->entry = entry;
@@ -205,7 +205,7 @@ void pins_on_accept(struct judge *judge, const struct msg_person_accept *m)
 	const struct policy_server *server = judge->policy ? policy_server_find(judge->policy, m->server) : NULL;
 	struct pins *p = server ? pins_of(judge, server->name) : NULL;
 	struct accepting *a = p && !p->accepting && m->digest.len == TOOL_HEX / 2 ? calloc(1, sizeof(*a)) : NULL;
-	struct json name = stored_text(m->server);
+	struct json name = json_text(m->server);
 
 	if (!server) {
 		people_answer(judge, &person, 2, "unknown", "the policy has no such server", 0);

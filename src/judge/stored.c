@@ -119,16 +119,6 @@ void stored_forget(struct judge *judge, const void *ctx)
 		}
 }
 
-struct json stored_text(struct slice text)
-{
-	return json_text(text);
-}
-
-struct json stored_number(struct arena *arena, uint64_t n)
-{
-	return json_u64(arena, n);
-}
-
 struct slice stored_column(const struct json *row, size_t column)
 {
 	return column < row->count && row->items[column].type == JSON_STRING ? row->items[column].text : (struct slice){ 0 };

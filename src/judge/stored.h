@@ -11,7 +11,7 @@
 typedef void stored_done(struct judge *judge, void *ctx, const struct json *rows, uint64_t changes, const char *why);
 
 /*
- * Runs a statement with these values (borrowed, `count` of them, of the types that the table names). `done` (may be NULL: nobody waits) is called later
+ * Runs a statement with these values (json_text, json_u64; borrowed, `count` of them, of the types that the table names). `done` (may be NULL: nobody waits) is called later
  * from the event loop, after the commit; or at once with NULL rows when there is no store.
  */
 void stored_run(struct judge *judge, enum statement statement, const struct json *values, size_t count, stored_done *done, void *ctx);
@@ -23,10 +23,6 @@ void stored_set_person(struct judge *judge, uint32_t uid, struct slice old, stru
 
 /* Whoever waits with this ctx is forgotten; what was asked happens all the same. */
 void stored_forget(struct judge *judge, const void *ctx);
-
-/* A value for stored_run: a text, or a number whose digits lie in `arena` (JSON_NULL when there is no memory, which a statement refuses). */
-struct json stored_text(struct slice text);
-struct json stored_number(struct arena *arena, uint64_t n);
 
 /* Columns of a row; an empty text, or 0, for null. */
 struct slice stored_column(const struct json *row, size_t column);

@@ -147,8 +147,7 @@ static void a_copy_that_is_not_finished_goes(void **state)
 
 static void remember(void *ctx, const char *id)
 {
-	strcat(ctx, id);
-	strcat(ctx, " ");
+	assert_int_equal(buf_printf(ctx, "%s ", id), 0);
 }
 
 static void what_was_approved_is_withdrawn(void **state)
@@ -157,7 +156,7 @@ static void what_was_approved_is_withdrawn(void **state)
 				  " expires, why, state) VALUES ('%s', 'd', '%s', 'a', 1, 1, 's', 't', 'p', 'write', 'r', 'd', '{}', 1, 9, 'w', 'pending')";
 	static const char *const ids[] = { "pending", "approved", "approved2", "rejected", "consumed" };
 	sqlite3 *db = open_store(from);
-	char said[64] = "";
+	cleanup_buf struct buf said = BUF_INIT(64);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
@@ -167,13 +166,13 @@ static void what_was_approved_is_withdrawn(void **state)
 		sqlite3_free(sql);
 	}
 	execute(db, "UPDATE approvals SET state = 'approved' WHERE id NOT IN ('pending', 'rejected'); UPDATE approvals SET state = id WHERE id IN ('rejected', 'consumed')");
-	assert_int_equal(backup_withdraw_approved(db, 77, remember, said), SQLITE_OK);
-	assert_string_equal(said, "approved approved2 ");
+	assert_int_equal(backup_withdraw_approved(db, 77, remember, &said), SQLITE_OK);
+	assert_true(slice_eq(buf_slice(&said), SLICE("approved approved2 ")));
 	assert_int_equal(count(db, "SELECT count(*) FROM approvals WHERE state = 'withdrawn' AND ended = 77 AND reason = 'restored from a backup'"), 2);
 	assert_int_equal(count(db, "SELECT count(*) FROM approvals WHERE state = id"), 3);
-	said[0] = '\0';
-	assert_int_equal(backup_withdraw_approved(db, 78, remember, said), SQLITE_OK);
-	assert_string_equal(said, "");
+	buf_clear(&said);
+	assert_int_equal(backup_withdraw_approved(db, 78, remember, &said), SQLITE_OK);
+	assert_int_equal(said.len, 0);
 	database_close(db);
 }
 
